@@ -1,0 +1,81 @@
+"""Every error that tempering raises on purpose.
+
+Each says what happened, where, and what to do, in one line; the command line prints that line and exits with the
+error's ``exit_code``::
+
+    TemperingError              1
+    ├── UsageError              2   the request itself cannot be honoured
+    │   ├── ParameterError          a sampling field or option outside its range
+    │   ├── PromptError             an empty prompt, or one longer than the model's context
+    │   └── PlanError               a study plan that cannot be read, or that differs from the one in the folder
+    ├── ModelError              3   a model cannot be found, loaded or run
+    │   ├── UnknownModelError       the name means nothing here
+    │   ├── MissingExtraError       an optional package is not installed
+    │   └── LogitsError             logits that must not be sampled: NaN, +inf, or nothing left in a row
+    └── StoreError              4   a run folder cannot be read or written
+        └── RunFormatError          the folder was written by another version of the format
+
+An interrupted command (Ctrl-C) exits with 130.
+"""
+
+from __future__ import annotations
+
+
+class TemperingError(Exception):
+    """The root of the tree; catch it to catch them all."""
+
+    exit_code = 1
+
+
+class UsageError(TemperingError):
+    """The request itself cannot be honoured."""
+
+    exit_code = 2
+
+
+class ParameterError(UsageError, ValueError):
+    """A sampling field or option is outside its range; ``field`` names it."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class PromptError(UsageError, ValueError):
+    """A prompt is empty, or longer than the model's context."""
+
+
+class PlanError(UsageError, ValueError):
+    """A study plan cannot be read, or differs from the one that the run folder was begun with."""
+
+
+class ModelError(TemperingError):
+    """A model cannot be found, loaded or run."""
+
+    exit_code = 3
+
+
+class UnknownModelError(ModelError):
+    """A model name that no backend knows."""
+
+
+class MissingExtraError(ModelError, ImportError):
+    """An optional package is not installed; the message carries the install line."""
+
+
+class LogitsError(ModelError, ValueError):
+    """Logits that must not be sampled; ``row`` is the index of the first bad row (``()`` for a single row)."""
+
+    def __init__(self, message: str, *, row: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.row = row
+
+
+class StoreError(TemperingError):
+    """A run folder cannot be read or written."""
+
+    exit_code = 4
+
+
+class RunFormatError(StoreError):
+    """The run folder was written by another version of the format."""
