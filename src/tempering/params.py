@@ -68,7 +68,7 @@ ORDERS: Mapping[str, tuple[str, ...]] = {
         "temperature",
     ),
 }
-"""Orders by the engine they follow; a rule that an engine lacks stands where it disturbs the engine's own steps least."""
+"""Orders by engine; a rule that the engine lacks stands where it disturbs the engine's own steps least."""
 
 
 def _setting(default: Any, low: float, high: float, bounds: str, text: str, *, whole: bool = False) -> Any:
