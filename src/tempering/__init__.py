@@ -13,13 +13,35 @@ from tempering._version import __version__
 if TYPE_CHECKING:
     from tempering.errors import TemperingError
     from tempering.params import SamplingParams
+    from tempering.sampling.distribution import Logprobs, distribution, logprob
+    from tempering.sampling.draw import draw
+    from tempering.sampling.facts import Facts, facts
+    from tempering.sampling.penalties import Context
 
 _HOME = {
+    "Context": "tempering.sampling.penalties",
+    "Facts": "tempering.sampling.facts",
+    "Logprobs": "tempering.sampling.distribution",
     "SamplingParams": "tempering.params",
     "TemperingError": "tempering.errors",
+    "distribution": "tempering.sampling.distribution",
+    "draw": "tempering.sampling.draw",
+    "facts": "tempering.sampling.facts",
+    "logprob": "tempering.sampling.distribution",
 }
 
-__all__ = ["SamplingParams", "TemperingError", "__version__"]
+__all__ = [
+    "Context",
+    "Facts",
+    "Logprobs",
+    "SamplingParams",
+    "TemperingError",
+    "__version__",
+    "distribution",
+    "draw",
+    "facts",
+    "logprob",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,36 @@
+"""What ran: format, versions, model. Kept beside the plan in every run folder."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tempering._version import __version__
+
+FORMAT = 1
+
+
+class RunManifest(BaseModel):
+    """The circumstances of a run.
+
+    Attributes:
+        format: the version of the run folder's format; another one is refused, never guessed at.
+        tempering: the version of the library.
+        model: the identity of the model: its name and a hash of its weights.
+        model_details: what the model says of itself (parameters, vocabulary, context, ...).
+        created: when the run was begun, UTC, ISO 8601.
+        python: the version of Python.
+        platform: the operating system and machine.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int = FORMAT
+    tempering: str = __version__
+    model: str
+    model_details: dict[str, str | int | float] = Field(default_factory=dict)
+    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    python: str = Field(default_factory=platform.python_version)
+    platform: str = Field(default_factory=lambda: f"{platform.system()} {platform.machine()}")

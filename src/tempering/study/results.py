@@ -1,0 +1,57 @@
+"""What a study found: plan, completions, measured values, estimates. Knows nothing of how it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tempering.generation.completion import Completion
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tempering.study.manifest import RunManifest
+    from tempering.study.plan import StudyPlan
+
+
+@dataclass(frozen=True)
+class NextToken:
+    """One real next token at every temperature of the study.
+
+    Attributes:
+        prompt: the text before the token.
+        tokens: the texts of the most likely tokens, most likely first.
+        probabilities: ``probabilities[temperature][i]`` of ``tokens[i]``; the rest of the mass is elsewhere.
+        entropies: entropy in nats at each temperature.
+    """
+
+    prompt: str
+    tokens: tuple[str, ...]
+    probabilities: dict[float, tuple[float, ...]]
+    entropies: dict[float, float]
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """Everything that a report needs.
+
+    Attributes:
+        plan: what was asked for.
+        manifest: what ran: model, versions, when.
+        completions: every sample, sorted by prompt, temperature and sample index.
+        values: one row a completion and measure: ``prompt_id`` (str), ``temperature`` (f64), ``sample`` (i64),
+            ``measure`` (str), ``value`` (f64, null where the measure is undefined for the text).
+        estimates: one row a measure and temperature: ``measure``, ``temperature``, ``mean``, ``low``, ``high`` (95 %),
+            ``n`` (values), ``prompts`` (clusters).
+        trends: one row a measure: ``measure``, ``rho`` (Spearman's, of value and T), ``low``, ``high``, ``n``,
+            ``prompts``.
+        next_token: the distribution of one real next token.
+    """
+
+    plan: StudyPlan
+    manifest: RunManifest
+    completions: tuple[Completion, ...]
+    values: pl.DataFrame
+    estimates: pl.DataFrame
+    trends: pl.DataFrame
+    next_token: NextToken
