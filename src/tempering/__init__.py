@@ -12,6 +12,9 @@ from tempering._version import __version__
 
 if TYPE_CHECKING:
     from tempering.errors import TemperingError
+    from tempering.generation.completion import Completion
+    from tempering.generation.decode import Request, generate
+    from tempering.models.registry import load_model
     from tempering.params import SamplingParams
     from tempering.sampling.distribution import Logprobs, distribution, logprob
     from tempering.sampling.draw import draw
@@ -19,27 +22,35 @@ if TYPE_CHECKING:
     from tempering.sampling.penalties import Context
 
 _HOME = {
+    "Completion": "tempering.generation.completion",
     "Context": "tempering.sampling.penalties",
     "Facts": "tempering.sampling.facts",
     "Logprobs": "tempering.sampling.distribution",
+    "Request": "tempering.generation.decode",
     "SamplingParams": "tempering.params",
     "TemperingError": "tempering.errors",
     "distribution": "tempering.sampling.distribution",
     "draw": "tempering.sampling.draw",
     "facts": "tempering.sampling.facts",
+    "generate": "tempering.generation.decode",
+    "load_model": "tempering.models.registry",
     "logprob": "tempering.sampling.distribution",
 }
 
 __all__ = [
+    "Completion",
     "Context",
     "Facts",
     "Logprobs",
+    "Request",
     "SamplingParams",
     "TemperingError",
     "__version__",
     "distribution",
     "draw",
     "facts",
+    "generate",
+    "load_model",
     "logprob",
 ]
 

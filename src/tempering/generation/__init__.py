@@ -1,0 +1,1 @@
+"""From a model and settings to completions: batched decoding with shared prompts, and streaming."""
