@@ -89,6 +89,7 @@ class OnnxModel:
                 digest.update((folder / part).read_bytes())
             self.file = ModelFile.model_validate_json((folder / "model.json").read_bytes())
             self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self.tokenizer.encode_special_tokens = True  # a prompt that spells an end mark is text, not the mark
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = _threads()
             options.log_severity_level = 3

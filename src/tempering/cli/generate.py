@@ -1,0 +1,126 @@
+"""``tempering generate``: write text at any temperature."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tempering.cli import options
+from tempering.cli.terminal import say, shown
+from tempering.errors import PromptError, UsageError
+from tempering.params import SamplingParams
+
+if TYPE_CHECKING:
+    from tempering.generation.completion import Completion
+    from tempering.generation.decode import Request
+    from tempering.models.base import LogitsModel
+
+
+@options.with_sampling
+def generate(
+    *,
+    prompt: Annotated[str | None, typer.Argument(help="The text to continue; - reads it from stdin.")] = None,
+    prompt_file: Annotated[
+        Path | None, typer.Option("--prompt-file", "-f", help="A file whose whole text is the prompt.")
+    ] = None,
+    model: options.Model = None,
+    temperature: Annotated[
+        float,
+        typer.Option("--temperature", "-T", help="Divides the logits; 0 is greedy.", rich_help_panel=options.SAMPLING),
+    ] = 1.0,
+    samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="How many texts.")] = 1,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="The longest a text may become.")] = 100,
+    seed: Annotated[int, typer.Option("--seed", help="The seed: the same seed gives the same text.")] = 0,
+    stream: Annotated[bool, typer.Option("--stream", help="Show the text as it is written.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print tokens, logprobs and settings as JSON.")] = False,
+    sampling: dict[str, Any],
+) -> None:
+    """Continue a prompt at any temperature.
+
+    Prints prompt and text; several texts are divided by a line of dashes. Logprobs in the JSON are in nats: raw ones
+    are the model's own at T=1, processed ones are under the settings.
+    """
+    if stream and as_json:
+        raise UsageError("--stream and --json cannot be used together")
+    text = _prompt(prompt, prompt_file)
+    params = SamplingParams(temperature=temperature, seed=seed, **sampling)
+
+    from tempering.generation.decode import Request  # noqa: PLC0415 - engines are loaded when a command runs
+    from tempering.models.registry import load_model  # noqa: PLC0415
+
+    requests = [Request(text, params, sample, max_tokens=max_tokens) for sample in range(samples)]
+    loaded = load_model(model or "embedded")
+    if stream:
+        _stream(loaded, requests)
+    elif as_json:
+        print(json.dumps(_record(loaded, requests), ensure_ascii=False, indent=1, allow_nan=False))
+    else:
+        for index, completion in enumerate(_completions(loaded, requests)):
+            if index:
+                print("---")
+            print(shown(text + completion.text))
+
+
+def _prompt(argument: str | None, file: Path | None) -> str:
+    """Return the prompt of the one place where it was given."""
+    if argument is not None and file is not None:
+        raise UsageError("give the prompt as an argument or with --prompt-file, not both")
+    if file is not None:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except OSError as problem:
+            raise PromptError(f"cannot read {file}: {problem.strerror}") from None
+        except UnicodeDecodeError:
+            raise PromptError(f"cannot read {file}: it is not UTF-8 text") from None
+    elif argument is None and sys.stdin.isatty():
+        raise PromptError('there is no prompt: give one, as in: tempering generate "Once upon a time"')
+    elif argument in {None, "-"}:
+        text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    else:
+        text = str(argument)
+    # A file or pipe ends with a line end that nobody means as part of the prompt.
+    text = text if argument not in {None, "-"} else text.removesuffix("\n").removesuffix("\r")
+    if not text.strip():
+        raise PromptError("the prompt is empty")
+    return text
+
+
+def _completions(model: LogitsModel, requests: list[Request]) -> list[Completion]:
+    from tempering.generation.decode import generate as decode  # noqa: PLC0415
+
+    return sorted(decode(model, requests), key=lambda completion: completion.sample)
+
+
+def _record(model: LogitsModel, requests: list[Request]) -> dict[str, Any]:
+    completions = [completion.as_dict() for completion in _completions(model, requests)]
+    for completion in completions:
+        for shared in ("prompt", "prompt_id"):
+            completion.pop(shared)
+    return {"prompt": requests[0].prompt, "completions": completions}
+
+
+def _stream(model: LogitsModel, requests: list[Request]) -> None:
+    from tempering.generation.decode import TextStream  # noqa: PLC0415
+    from tempering.generation.decode import generate as decode  # noqa: PLC0415
+
+    def write(text: str) -> None:
+        sys.stdout.write(shown(text))
+        sys.stdout.flush()
+
+    for index, request in enumerate(requests):
+        if index:
+            write("---\n")
+        write(request.prompt)
+        text = TextStream(model)
+
+        def write_token(_: Request, token: int, text: TextStream = text) -> None:
+            write(text.push(token))
+
+        for completion in decode(model, [request], batch_size=1, on_token=write_token):
+            write(text.rest() + "\n")
+            if completion.finish_reason == "length" and index == len(requests) - 1:
+                say(f"(stopped at {len(completion.tokens)} tokens; --max-tokens sets the limit)")

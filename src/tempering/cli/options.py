@@ -1,0 +1,54 @@
+"""Options that several commands share, made from the fields of ``SamplingParams``, which hold their help."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Annotated, Any
+
+import typer
+
+from tempering.params import ORDERS, SamplingParams
+
+SAMPLING = "Sampling"
+
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="The model: see tempering models. [default: embedded]", show_default=False),
+]
+
+
+def with_sampling(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for every truncation, penalty and the order.
+
+    The command takes ``sampling``: the fields that were given. One that is not given is absent, so that the value of a
+    plan file, or the default of ``SamplingParams``, stands. Temperature and seed are each command's own.
+    """
+    names = [item.name for item in fields(SamplingParams) if item.name not in {"temperature", "seed"}]
+    added = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(n)) for n in names]
+
+    @functools.wraps(command)
+    def wrapper(**values: Any) -> None:
+        sampling = {name: value for name in names if (value := values.pop(name)) is not None}
+        if "," in sampling.get("order", ""):
+            sampling["order"] = tuple(step.strip() for step in sampling["order"].split(","))
+        command(**values, sampling=sampling)
+
+    own = [item for item in inspect.signature(command, eval_str=True).parameters.values() if item.name != "sampling"]
+    wrapper.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {item.name: item.annotation for item in (*own, *added)}
+    return wrapper
+
+
+def _option(name: str) -> Any:
+    item = next(item for item in fields(SamplingParams) if item.name == name)
+    kind: type
+    if name == "order":
+        kind, text = str, f"the order of the steps: an engine's ({', '.join(ORDERS)}) or steps with commas"
+    else:
+        kind, text = (int if item.metadata["whole"] else float), item.metadata["text"]
+    shown = f"{text[0].upper()}{text[1:]}."
+    flag = "--" + name.replace("_", "-")
+    return Annotated[kind | None, typer.Option(flag, help=shown, rich_help_panel=SAMPLING, show_default=False)]

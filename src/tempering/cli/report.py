@@ -1,0 +1,34 @@
+"""``tempering report``: build the report of a run folder again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tempering.study.results import StudyResults
+
+REPORT = "report.html"
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="A run folder, as in runs/stories.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file to write; report.html in the folder unless given.")
+    ] = None,
+) -> None:
+    """Build the report of a run again, finished or not."""
+    from tempering.study.analysis import load_results  # noqa: PLC0415 - loaded when the command runs
+
+    print(write_report(load_results(folder), out or folder / REPORT))
+
+
+def write_report(results: StudyResults, path: Path) -> Path:
+    """Write the page and return where it is."""
+    from tempering.report import build_report  # noqa: PLC0415
+    from tempering.study.store import write_atomically  # noqa: PLC0415
+
+    write_atomically(path, build_report(results))
+    return path

@@ -1,0 +1,164 @@
+"""``tempering study``: what temperature does to a model's text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tempering.cli import options
+from tempering.cli.progress import ProgressLine
+from tempering.cli.report import REPORT, write_report
+from tempering.cli.terminal import say
+from tempering.errors import UsageError
+
+if TYPE_CHECKING:
+    from tempering.models.base import LogitsModel
+    from tempering.study.plan import StudyPlan
+    from tempering.study.results import StudyResults
+
+INTERRUPTED = 130
+
+
+@options.with_sampling
+def study(
+    *,
+    plan_file: Annotated[
+        Path | None, typer.Argument(metavar="[PLAN.yaml]", help="A plan with the same keys; options win over it.")
+    ] = None,
+    model: options.Model = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option("--prompt", help="A prompt; can be repeated.", show_default=False)
+    ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            "--prompts", help="A file of prompts: a line each, JSON Lines, or a YAML list.", show_default=False
+        ),
+    ] = None,
+    temperatures: Annotated[
+        str | None,
+        typer.Option("--temperatures", "-T", help="0:2:0.25 or 0,0.5,1 [default: ten from 0 to 2]", show_default=False),
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option("--samples", "-n", help="Texts of each prompt at each T. [default: 3]", show_default=False),
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option("--max-tokens", help="The longest a text may become. [default: 160]", show_default=False),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="The seed of all noise. [default: 0]", show_default=False)
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="The name of the run. [default: stories]", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The run folder. [default: runs/NAME]", show_default=False)
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done, and about how long it takes.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the estimates as JSON.")] = False,
+    sampling: dict[str, Any],
+) -> None:
+    """Run a temperature study: texts at many temperatures, measured, with a report.
+
+    The same command again goes on where it stopped, or says that the study is complete.
+    """
+    flags = {
+        "model": model,
+        "temperatures": temperatures,
+        "samples": samples,
+        "max_tokens": max_tokens,
+        "seed": seed,
+        "name": name,
+    }
+    plan = _plan(plan_file, flags, _prompts(prompt, prompts), sampling)
+    folder = out or Path("runs") / plan.name
+
+    from tempering.models.registry import load_model  # noqa: PLC0415 - engines are loaded when a command runs
+
+    loaded = load_model(plan.model)
+    if dry_run:
+        _dry_run(plan, loaded, folder, as_json)
+        return
+    results = _run(plan, loaded, folder, quiet)
+    page = write_report(results, folder / REPORT)
+    if as_json:
+        print((folder / "estimates.json").read_text(encoding="utf-8"), end="")
+    else:
+        _show(results)
+    say(f"report: {page}")
+
+
+def _prompts(texts: list[str] | None, file: Path | None) -> Any:
+    from tempering.study.plan import read_prompts  # noqa: PLC0415
+
+    if texts and file:
+        raise UsageError("give prompts with --prompt or with --prompts, not both")
+    return read_prompts(file) if file else texts
+
+
+def _plan(file: Path | None, flags: dict[str, Any], prompts: Any, sampling: dict[str, Any]) -> StudyPlan:
+    from tempering.study.plan import make_plan, read_plan_file  # noqa: PLC0415
+
+    values = read_plan_file(file) if file else {}
+    if file:
+        values.setdefault("name", file.stem)
+    values |= {key: value for key, value in flags.items() if value is not None}
+    if prompts is not None:
+        values["prompts"] = prompts
+    if sampling:
+        values["params"] = (values.get("params") or {}) | sampling
+    return make_plan(values)
+
+
+def _dry_run(plan: StudyPlan, model: LogitsModel, folder: Path, as_json: bool) -> None:
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from tempering.study.run import forecast  # noqa: PLC0415
+
+    seen = forecast(plan, model, folder)
+    if as_json:
+        print(json.dumps(asdict(seen) | {"plan": plan.model_dump(mode="json"), "folder": str(folder)}, indent=1))
+        return
+    print(f"model         {model.info.identity}")
+    print(f"cells         {seen.cells} ({len(plan.prompts)} prompts x {len(plan.temperatures)} temperatures)")
+    print(f"samples       {seen.samples}, of which {seen.stored} are stored")
+    print(f"tokens left   at most {seen.tokens:,}")
+    print(f"time left     about {_duration(seen.seconds)} at the speed measured now")
+    print(f"run folder    {folder}")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _run(plan: StudyPlan, model: LogitsModel, folder: Path, quiet: bool) -> StudyResults:
+    from tempering.study.run import run_study  # noqa: PLC0415
+
+    line = ProgressLine(quiet)
+    try:
+        with line:
+            results = run_study(plan, model, folder, on_progress=line.update)
+    except KeyboardInterrupt:
+        say(f"stopped: {line.samples} of {line.total} samples are kept in {folder}; the same command goes on")
+        raise typer.Exit(INTERRUPTED) from None
+    if not quiet and line.complete_before:
+        say(f"{folder} is complete: nothing was left to generate")
+    return results
+
+
+def _show(results: StudyResults) -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    from tempering.report import results_table  # noqa: PLC0415
+
+    Console().print(results_table(results))

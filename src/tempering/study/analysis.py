@@ -1,0 +1,164 @@
+"""From completions to values, estimates and trends. Knows measures and statistics; knows nothing of how they work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tempering.errors import StoreError
+from tempering.generation.completion import Completion
+from tempering.measures import MEASURES
+from tempering.measures.base import Samples
+from tempering.models.base import LogitsModel
+from tempering.sampling.distribution import process
+from tempering.statistics import bootstrap_mean, rank_trend
+from tempering.study.plan import StudyPlan
+from tempering.study.results import NextToken, StudyResults
+from tempering.study.store import read_completions, read_run, sort_completions
+
+if TYPE_CHECKING:
+    import polars as pl
+
+NEXT_TOKEN = "next_token.json"  # noqa: S105 - a file name
+SHOWN = 12
+
+
+def load_results(folder: Path) -> StudyResults:
+    """Return what a run folder holds, complete or not, analysed.
+
+    Raises:
+        StoreError: not a run folder, damaged, or without a single sample.
+        RunFormatError: another version of the format.
+    """
+    run, stored = read_run(folder), read_completions(folder)
+    completions = sort_completions(stored, run.plan)
+    if not completions:
+        raise StoreError(f"{folder} holds no sample yet; repeat the study to go on")
+    try:
+        record = json.loads((folder / NEXT_TOKEN).read_text(encoding="utf-8"))
+        next_token = _next_token_from(record)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise StoreError(f"{folder / NEXT_TOKEN} is missing or damaged; repeat the study to make it again") from None
+    exemplars = {c.prompt_id: c.text for c in stored if c.params.temperature == 0 and c.sample == 0}
+    values = measure_values(completions, exemplars)
+    return StudyResults(
+        plan=run.plan,
+        manifest=run.manifest,
+        completions=completions,
+        values=values,
+        estimates=_estimates(values, run.plan),
+        trends=_trends(values, run.plan),
+        next_token=next_token,
+    )
+
+
+def measure_values(completions: Sequence[Completion], exemplars: dict[str, str]) -> pl.DataFrame:
+    """Return one row a completion and measure: prompt_id, temperature, sample, measure, value (null: undefined)."""
+    import polars as pl  # noqa: PLC0415 - loaded when used, for a light start
+
+    samples = Samples(tuple(completions), exemplars)
+    frames = []
+    for measure in MEASURES:
+        columns = {
+            "prompt_id": [c.prompt_id for c in completions],
+            "temperature": [c.params.temperature for c in completions],
+            "sample": [c.sample for c in completions],
+            "measure": [measure.name] * len(completions),
+            "value": measure.function(samples),
+        }
+        frames.append(pl.DataFrame(columns).with_columns(pl.col("value").cast(pl.Float64).fill_nan(None)))
+    return pl.concat(frames)
+
+
+def _numbers(frame: pl.DataFrame, plan: StudyPlan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return values (NaN: undefined), temperatures and the index of each value's prompt."""
+    place = {prompt.id: index for index, prompt in enumerate(plan.prompts)}
+    clusters = np.array([place[name] for name in frame["prompt_id"]])
+    values = np.array([np.nan if v is None else v for v in frame["value"].to_list()], dtype=np.float64)
+    return values, frame["temperature"].to_numpy(), clusters
+
+
+def _estimates(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
+    import polars as pl  # noqa: PLC0415
+
+    rows = []
+    for (name, temperature), frame in values.group_by("measure", "temperature", maintain_order=True):
+        numbers, _, clusters = _numbers(frame, plan)
+        estimate = bootstrap_mean(numbers, clusters)
+        rows.append(
+            {
+                "measure": name,
+                "temperature": temperature,
+                "mean": estimate.value,
+                "low": estimate.low,
+                "high": estimate.high,
+                "n": estimate.n,
+                "prompts": estimate.clusters,
+            }
+        )
+    place = {measure.name: index for index, measure in enumerate(MEASURES)}
+    rows.sort(key=lambda row: (place[row["measure"]], row["temperature"]))
+    return _without_nan(pl.DataFrame(rows))
+
+
+def _trends(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
+    import polars as pl  # noqa: PLC0415
+
+    rows = []
+    for (name,), frame in values.group_by("measure", maintain_order=True):
+        numbers, temperatures, clusters = _numbers(frame, plan)
+        trend = rank_trend(temperatures, numbers, clusters)
+        row = {"measure": name, "rho": trend.value, "low": trend.low, "high": trend.high}
+        rows.append(row | {"n": trend.n, "prompts": trend.clusters})
+    return _without_nan(pl.DataFrame(rows))
+
+
+def _without_nan(frame: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl  # noqa: PLC0415
+    import polars.selectors as columns  # noqa: PLC0415
+
+    return frame.with_columns(columns.float().cast(pl.Float64).fill_nan(None))
+
+
+def next_token_of(model: LogitsModel, plan: StudyPlan) -> NextToken:
+    """Return the distribution of the token after the first prompt, at every temperature of the plan."""
+    prompt = plan.prompts[0].text
+    logits = model.prefill(model.encode(prompt)).logits
+    best = np.argsort(-logits, kind="stable")[:SHOWN]
+    states = {t: process(logits, plan.params_at(t)) for t in plan.temperatures}
+    return NextToken(
+        prompt=prompt,
+        tokens=tuple(model.decode([int(token)]) for token in best),
+        probabilities={t: tuple(np.exp(state.logprobs[0, best]).tolist()) for t, state in states.items()},
+        entropies={t: float(state.entropy[0]) for t, state in states.items()},
+    )
+
+
+def next_token_record(next_token: NextToken) -> str:
+    """Return JSON for ``next_token.json``."""
+    record = {
+        "prompt": next_token.prompt,
+        "tokens": next_token.tokens,
+        "temperatures": [
+            {"temperature": str(t), "probabilities": p, "entropy": next_token.entropies[t]}
+            for t, p in next_token.probabilities.items()
+        ],
+    }
+    return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+
+
+def _next_token_from(record: dict[str, object]) -> NextToken:
+    rows = record["temperatures"]
+    tokens, prompt = record["tokens"], record["prompt"]
+    if not isinstance(rows, list) or not isinstance(tokens, list) or not isinstance(prompt, str):
+        raise TypeError
+    return NextToken(
+        prompt=prompt,
+        tokens=tuple(tokens),
+        probabilities={float(row["temperature"]): tuple(row["probabilities"]) for row in rows},
+        entropies={float(row["temperature"]): row["entropy"] for row in rows},
+    )

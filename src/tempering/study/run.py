@@ -1,0 +1,184 @@
+"""Carry a plan out: generate what is missing, analyse, write the tables. Knows nothing of how it is shown."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tempering.errors import PromptError
+from tempering.generation.decode import BATCH, Request, generate, read_prompt
+from tempering.models.base import LogitsModel
+from tempering.study.analysis import NEXT_TOKEN, load_results, next_token_of, next_token_record
+from tempering.study.manifest import RunManifest
+from tempering.study.plan import StudyPlan
+from tempering.study.results import StudyResults
+from tempering.study.store import Key, RunStore, open_store, read_completions, write_atomically
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        samples: completions stored, those of earlier runs included.
+        total: completions that the run will hold.
+        work: the share of the tokens that are done, counting a finished text as all its tokens; in [0, 1].
+        tokens: tokens drawn since this run began.
+        seconds: since this run began.
+    """
+
+    samples: int
+    total: int
+    work: float
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run would do, before it does it.
+
+    Attributes:
+        cells: prompts times temperatures.
+        samples: completions to hold in the end, exemplars included.
+        stored: how many of them the folder holds already.
+        tokens: the most tokens left to draw.
+        seconds: about how long that takes at the speed measured just now.
+    """
+
+    cells: int
+    samples: int
+    stored: int
+    tokens: int
+    seconds: float
+
+
+def requests_of(plan: StudyPlan) -> Iterator[Request]:
+    """Yield every request of a plan; where it has no T=0, first the exemplars: one greedy text a prompt."""
+    if 0 not in plan.temperatures:
+        for prompt in plan.prompts:
+            yield Request(prompt.text, plan.params_at(0), 0, prompt.id, plan.max_tokens)
+    for prompt, temperature in plan.cells():
+        for sample in range(plan.samples):
+            yield Request(prompt.text, plan.params_at(temperature), sample, prompt.id, plan.max_tokens)
+
+
+def _key(request: Request) -> Key:
+    return request.prompt_id, request.params.temperature, request.sample
+
+
+def check_prompts(plan: StudyPlan, model: LogitsModel) -> None:
+    """Check that every prompt leaves room for ``max_tokens``, as texts of unlike limits cannot be compared.
+
+    Raises:
+        PromptError: one does not; the message names it and what would fit.
+    """
+    for prompt in plan.prompts:
+        length = len(read_prompt(model, prompt.text).tokens)
+        if (room := model.info.context - length) < plan.max_tokens:
+            raise PromptError(
+                f"prompt {prompt.id!r} has {length} tokens and leaves room for {room}, not for {plan.max_tokens}, "
+                f"in the context of {model.info.name} ({model.info.context}); lower --max-tokens or shorten it"
+            )
+
+
+def forecast(plan: StudyPlan, model: LogitsModel, folder: Path) -> Forecast:
+    """Return what a run would do; the speed is measured on a few real steps, and nothing is written."""
+    check_prompts(plan, model)
+    stored = {(c.prompt_id, c.params.temperature, c.sample) for c in read_completions(folder)}
+    requests = list(requests_of(plan))
+    left = [request for request in requests if _key(request) not in stored]
+    trial = [replace(request, max_tokens=min(8, plan.max_tokens)) for request in left[:BATCH]]
+    begun = time.monotonic()
+    drawn = sum(len(completion.entropies) for completion in generate(model, trial))
+    pace = (time.monotonic() - begun) / max(drawn, 1)
+    tokens = len(left) * plan.max_tokens
+    return Forecast(
+        cells=len(plan.prompts) * len(plan.temperatures),
+        samples=len(requests),
+        stored=len(requests) - len(left),
+        tokens=tokens,
+        seconds=tokens * pace,
+    )
+
+
+def run_study(
+    plan: StudyPlan, model: LogitsModel, folder: Path, *, on_progress: Callable[[Progress], None] | None = None
+) -> StudyResults:
+    """Generate the samples that the folder lacks, then analyse them all.
+
+    The same call after a kill goes on where it stopped and ends with the same samples as an undisturbed run.
+
+    Args:
+        plan: what to do.
+        model: gives the logits; the folder is bound to its identity.
+        folder: the run folder; made if missing.
+        on_progress: called after every token.
+
+    Raises:
+        PlanError: the folder was begun with another plan or model.
+        PromptError: a prompt leaves no room for ``max_tokens``.
+        StoreError: the folder cannot be written; what is stored is kept.
+    """
+    check_prompts(plan, model)
+    manifest = RunManifest(model=model.info.identity, model_details=dict(model.info.details))
+    with open_store(folder, plan, manifest) as store:
+        next_token = next_token_record(next_token_of(model, plan))
+        write_atomically(folder / NEXT_TOKEN, next_token)
+        _generate_missing(store, model, on_progress)
+        results = load_results(folder)
+        write_tables(folder, results)
+    return results
+
+
+def _generate_missing(store: RunStore, model: LogitsModel, on_progress: Callable[[Progress], None] | None) -> None:
+    requests = list(requests_of(store.plan))
+    missing = [request for request in requests if _key(request) not in store.completions]
+    limit, begun, drawn, ahead = store.plan.max_tokens, time.monotonic(), 0, 0
+
+    def report() -> None:
+        if on_progress:
+            stored = len(store.completions)
+            work = ((len(requests) - len(missing)) * limit + drawn + ahead) / (len(requests) * limit)
+            on_progress(Progress(stored, len(requests), work, drawn, time.monotonic() - begun))
+
+    def count(_request: Request, _token: int) -> None:
+        nonlocal drawn
+        drawn += 1
+        report()
+
+    report()
+    for completion in generate(model, missing, on_token=count):
+        store.append(completion)
+        ahead += limit - len(completion.tokens)
+        report()
+
+
+def write_tables(folder: Path, results: StudyResults) -> None:
+    """Write ``samples.parquet``, ``measures.parquet`` and ``estimates.json``."""
+    import polars as pl  # noqa: PLC0415 - loaded when used, for a light start
+
+    records = [completion.as_dict() for completion in results.completions]
+    for record in records:
+        settings = record.pop("params")
+        record |= {"temperature": float(settings["temperature"]), "params": json.dumps(settings)}
+    _write_parquet(folder / "samples.parquet", pl.DataFrame(records, infer_schema_length=None))
+    _write_parquet(folder / "measures.parquet", results.values)
+    tables = {"estimates": results.estimates.to_dicts(), "trends": results.trends.to_dicts()}
+    for row in tables["estimates"]:
+        row["temperature"] = str(row["temperature"]) if row["temperature"] == float("inf") else row["temperature"]
+    write_atomically(folder / "estimates.json", json.dumps(tables, indent=1, allow_nan=False) + "\n")
+
+
+def _write_parquet(path: Path, frame: pl.DataFrame) -> None:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    write_atomically(path, buffer.getvalue())
