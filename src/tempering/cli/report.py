@@ -27,7 +27,7 @@ def report(
 
 def write_report(results: StudyResults, path: Path) -> Path:
     """Write the page and return where it is."""
-    from tempering.report import build_report  # noqa: PLC0415
+    from tempering.report.page import build_report  # noqa: PLC0415
     from tempering.study.store import write_atomically  # noqa: PLC0415
 
     write_atomically(path, build_report(results))

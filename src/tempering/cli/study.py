@@ -159,6 +159,6 @@ def _run(plan: StudyPlan, model: LogitsModel, folder: Path, quiet: bool) -> Stud
 def _show(results: StudyResults) -> None:
     from rich.console import Console  # noqa: PLC0415
 
-    from tempering.report import results_table  # noqa: PLC0415
+    from tempering.report.table import results_table  # noqa: PLC0415
 
     Console().print(results_table(results))

@@ -3,20 +3,8 @@
 from __future__ import annotations
 
 import sys
-import unicodedata
 
-_KEPT = {"\n", "\t"}
-
-
-def printable(text: str) -> str:
-    r"""Return text without what could act on a terminal: control characters, and marks that reorder the line.
-
-    Example:
-        >>> printable("red \x1b[31m and \u202e back")
-        'red \ufffd[31m and \ufffd back'
-    """
-    harmless = (c if c in _KEPT or unicodedata.category(c) not in {"Cc", "Cf", "Cs"} else "\ufffd" for c in text)
-    return "".join(harmless)
+from tempering.report.untrusted import printable
 
 
 def say(message: str) -> None:

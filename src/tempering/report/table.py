@@ -1,0 +1,57 @@
+"""The table for the terminal: a row a temperature, the main measures with half the width of their intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tempering.report.numbers import temperature
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tempering.study.results import StudyResults
+
+COLUMNS = {
+    "unique_word_share": "new\nwords",
+    "exemplar_similarity": "like\ngreedy",
+    "adjacent_overlap": "cohesion",
+    "self_perplexity": "perplexity",
+    "mean_entropy": "entropy\n(nats)",
+    "self_repetition": "repeats",
+    "ended": "ended",
+}
+"""Measures in the table and their headings; the others are in the report and in estimates.json."""
+
+
+def results_table(results: StudyResults) -> Table:
+    """Return the terminal table of a study: mean and ± half the 95 % interval."""
+    from rich import box  # noqa: PLC0415 - loaded when used, for a light start
+    from rich.table import Table  # noqa: PLC0415
+
+    cells = {(row["measure"], row["temperature"]): row for row in results.estimates.to_dicts()}
+    n = max((row["n"] for row in cells.values()), default=0)
+    table = Table(
+        title=f"{results.plan.name}: {results.manifest.model}",
+        caption=f"mean ± half the 95 % interval; n = {n} texts of {len(results.plan.prompts)} prompts at each T",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("T", justify="right")
+    for heading in COLUMNS.values():
+        table.add_column(heading, justify="right")
+    for t in results.plan.temperatures:
+        table.add_row(temperature(t), *(_cell(cells.get((name, t))) for name in COLUMNS))
+    return table
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    if row is None or row["mean"] is None:
+        return "-"
+    if row["low"] is None:
+        return _short(row["mean"])
+    return f"{_short(row['mean'])} ±{_short((row['high'] - row['low']) / 2).removeprefix('0')}"
+
+
+def _short(value: float) -> str:
+    """Return a number in at most five characters, as a terminal is narrow."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
