@@ -27,6 +27,7 @@ WAY = [
     "report",
     "web",
     "cli",
+    "__main__",
     "testing",
 ]
 HEAVY = {"numba", "onnxruntime", "tokenizers", "altair", "vl_convert", "scipy", "polars", "fastapi", "uvicorn", "torch"}

@@ -46,7 +46,9 @@ def measure_figure(estimates: pl.DataFrame, name: str) -> str:
     high = max((v for row in rows for v in (row["high"], row["mean"]) if v is not None), default=1.0)
     low = min((v for row in rows for v in (row["low"], row["mean"]) if v is not None), default=0.0)
     domain = [min(0.0, low), high if high > min(0.0, low) else 1.0]
-    y = alt.Y("mean:Q", axis=alt.Axis(title=None, tickCount=4, format="~g"), scale=alt.Scale(domain=domain, nice=True))
+    y = alt.Y(
+        "mean:Q", axis=alt.Axis(title=None, tickCount=4, format=",.4~f"), scale=alt.Scale(domain=domain, nice=True)
+    )
     band = base.mark_area(color=LINE, opacity=0.22).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
     line = base.mark_line(color=LINE, strokeWidth=2).encode(y=y)
     points = base.mark_point(color=LINE, fill=LINE, opacity=1, size=26).encode(y=y)

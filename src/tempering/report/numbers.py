@@ -19,8 +19,8 @@ def number(value: float | None) -> str:
     size = abs(value)
     if size >= 1000:
         return f"{value:,.0f}"
-    digits = 1 if size >= 10 else 2 if size >= 1 else 3
-    return f"{value:.{digits}f}"
+    digits = 1 if size >= 9.995 else 2 if size >= 0.9995 else 3
+    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def interval(low: float | None, high: float | None) -> str:

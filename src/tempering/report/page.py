@@ -213,10 +213,14 @@ def _estimates(results: StudyResults) -> str:
 
 
 def _few(values: list[float], count: int) -> list[float]:
-    """Return at most ``count`` values spread evenly over the list, both ends among them."""
+    """Return at most ``count`` values spread over the list: both ends, and T = 1 where it is there."""
     if len(values) <= count:
         return values
-    return [values[round(i * (len(values) - 1) / (count - 1))] for i in range(count)]
+    chosen = [values[round(i * (len(values) - 1) / (count - 1))] for i in range(count)]
+    if 1.0 in values and 1.0 not in chosen:
+        nearest = min(chosen[1:-1], key=lambda value: abs(value - 1.0))
+        chosen[chosen.index(nearest)] = 1.0
+    return chosen
 
 
 HOW_TO_READ = """

@@ -34,7 +34,7 @@ def results_table(results: StudyResults) -> Table:
         title=f"{results.plan.name}: {results.manifest.model}",
         caption=f"mean ± half the 95 % interval; n = {n} texts of {len(results.plan.prompts)} prompts at each T",
         box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+        padding=0,
     )
     table.add_column("T", justify="right")
     for heading in COLUMNS.values():

@@ -35,7 +35,7 @@ def trend_groups(results: StudyResults) -> dict[str, list[str]]:
         kind = "none" if trend["low"] <= 0 <= trend["high"] else "rises" if trend["rho"] > 0 else "falls"
         first, last = ends[0], ends[-1]
         groups[kind].append(
-            f"{title}: {_at(first)}, {_at(last)}. Rank correlation with T {number(trend['rho'])} "
+            f"{title}: from {_at(first)} to {_at(last)}. Rank correlation with T {number(trend['rho'])} "
             f"{interval(trend['low'], trend['high'])}; n = {trend['n']} texts of {trend['prompts']} prompts."
         )
     return groups

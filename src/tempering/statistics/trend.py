@@ -47,7 +47,7 @@ def rank_trend(
 
     Example:
         >>> rank_trend([0, 1, 2, 0, 1, 2], [1.0, 2.0, 9.0, 0.0, 3.0, 4.0], [0, 0, 0, 1, 1, 1]).value
-        0.94...
+        0.956...
     """
     setting, values, groups = np.asarray(x, np.float64), np.asarray(y, np.float64), np.asarray(clusters)
     if not setting.shape == values.shape == groups.shape or setting.ndim != 1:

@@ -85,7 +85,7 @@ def _numbers(frame: pl.DataFrame, plan: StudyPlan) -> tuple[np.ndarray, np.ndarr
 def _estimates(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
     import polars as pl  # noqa: PLC0415
 
-    rows = []
+    known, rows = {measure.name: measure for measure in MEASURES}, []
     for (name, temperature), frame in values.group_by("measure", "temperature", maintain_order=True):
         numbers, _, clusters = _numbers(frame, plan)
         estimate = bootstrap_mean(numbers, clusters)
@@ -94,14 +94,15 @@ def _estimates(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
                 "measure": name,
                 "temperature": temperature,
                 "mean": estimate.value,
-                "low": estimate.low,
-                "high": estimate.high,
+                # An interval ends where the measure does: a share below 0 is no possible mean.
+                "low": max(estimate.low, known[name].low),
+                "high": min(estimate.high, known[name].high),
                 "n": estimate.n,
                 "prompts": estimate.clusters,
             }
         )
-    place = {measure.name: index for index, measure in enumerate(MEASURES)}
-    rows.sort(key=lambda row: (place[row["measure"]], row["temperature"]))
+    place = list(known)
+    rows.sort(key=lambda row: (place.index(row["measure"]), row["temperature"]))
     return _without_nan(pl.DataFrame(rows))
 
 

@@ -157,7 +157,7 @@ def temperatures_of(value: str | float) -> tuple[float, ...]:
     if not isinstance(value, str):
         return (float(value),)
     try:
-        if ":" not in value:
+        if ":" not in value and value.strip():
             return tuple(float(part) for part in re.split(r"[,\s]+", value.strip().strip("[]")) if part)
         low, high, step = (float(part) for part in value.split(":"))
         count = math.floor((high - low) / step + 1e-9) + 1

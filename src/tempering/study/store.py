@@ -95,6 +95,8 @@ def open_store(folder: Path, plan: StudyPlan, manifest: RunManifest) -> Iterator
         else:
             run = RunFile(manifest=manifest, plan=plan)
             write_atomically(folder / RUN, run.model_dump_json(indent=1) + "\n")
+        with _writing(folder / SAMPLES, "choose another folder with --out"):
+            _cut_torn_line(folder / SAMPLES)
         yield RunStore(folder, run)
     finally:
         lock.release()

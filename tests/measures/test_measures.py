@@ -1,0 +1,154 @@
+"""Every measure: hand-worked values, bounds on any text, and a description that says what it is."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tempering import Completion, SamplingParams
+from tempering.errors import ParameterError
+from tempering.measures import MEASURES, measure
+from tempering.measures.base import Measure, Samples
+from tempering.measures.diversity import CHARACTERS
+from tempering.measures.words import ngrams, sentences, words
+
+Make = Callable[..., Completion]
+
+
+def values(name: str, completions: list[Completion], exemplars: dict[str, str] | None = None) -> list[float]:
+    return measure(name).function(Samples(tuple(completions), exemplars or {})).tolist()
+
+
+def _plain(text: str, prompt_id: str, sample: int) -> Completion:
+    logprobs = tuple(-0.5 for _ in text.split())
+    params = SamplingParams()
+    return Completion(
+        "p", text, tuple(range(len(logprobs))), logprobs, logprobs, logprobs, "stop", params, prompt_id, sample, "m"
+    )
+
+
+TEXTS = st.one_of(
+    st.text(max_size=300),
+    st.lists(st.sampled_from(["the", "fox", "ran.", "Tom's", "🦊", "naïve", "שלום,", "ok!", "\n"]), max_size=120).map(
+        " ".join
+    ),
+)
+
+
+@pytest.mark.parametrize("known", MEASURES, ids=lambda known: known.name)
+@given(texts=st.lists(TEXTS, min_size=1, max_size=6))
+def test_any_text_gives_a_value_in_range_or_none(known: Measure, texts: list[str]) -> None:
+    completions = tuple(_plain(text, f"p{i % 2}", i) for i, text in enumerate(texts))
+    got = known.function(Samples(completions, {"p0": texts[0]}))
+    assert got.shape == (len(texts),)
+    assert got.dtype == np.float64
+    defined = got[~np.isnan(got)]
+    assert ((defined >= known.low - 1e-12) & (defined <= known.high + 1e-12)).all()
+
+
+@pytest.mark.parametrize("known", MEASURES, ids=lambda known: known.name)
+def test_the_order_of_texts_does_not_matter(known: Measure) -> None:
+    generator = random.Random(4)
+    texts = [
+        " ".join(generator.choices(["red", "fox", "sea", "old", "boat", "went", "home.", "She", "sang."], k=n))
+        for n in (5, 60, 90, 140)
+    ]
+    completions = [_plain(text, f"p{i % 2}", i) for i, text in enumerate(texts)]
+    exemplars = {"p0": texts[0], "p1": texts[1]}
+    there = known.function(Samples(tuple(completions), exemplars))
+    back = known.function(Samples(tuple(completions[::-1]), exemplars))[::-1]
+    assert np.allclose(there, back, equal_nan=True)
+
+
+@pytest.mark.parametrize("known", MEASURES, ids=lambda known: known.name)
+def test_every_measure_says_what_it_is(known: Measure) -> None:
+    assert measure(known.name) is known
+    for text in (known.title, known.criterion, known.unit, known.more, known.validity, known.source):
+        assert text.strip() == text
+        assert text
+    assert known.low < known.high
+
+
+def test_an_unknown_measure_is_refused() -> None:
+    with pytest.raises(ParameterError, match="unique_word_share"):
+        measure("quality")
+
+
+def test_unique_words_are_those_of_one_distinct_text(completion: Make) -> None:
+    made = [completion("The red fox"), completion("the BLUE fox sang"), completion("the red fox"), completion("")]
+    # red is in texts 1 and 3, which differ in their letters only by case, so they are two texts
+    assert values("unique_word_share", made)[:3] == [0, 0.5, 0]
+    assert math.isnan(values("unique_word_share", made)[3])
+
+
+def test_copies_do_not_hide_what_is_new(completion: Make) -> None:
+    same = [completion("a zebra", sample=i) for i in range(3)]
+    assert values("unique_word_share", [*same, completion("a fox")]) == [0.5, 0.5, 0.5, 0.5]
+
+
+def test_similarity_to_the_exemplar_of_the_same_prompt(completion: Make) -> None:
+    made = [completion("a a b", "p"), completion("x y", "q"), completion("a b", "none")]
+    got = values("exemplar_similarity", made, {"p": "a b b", "q": "u v"})
+    assert math.isclose(got[0], 0.8)
+    assert got[1] == 0
+    assert math.isnan(got[2])
+
+
+def test_adjacent_sentences_share_content_words(completion: Make) -> None:
+    text = "The fox saw a boat. The boat saw the fox! It rained."
+    assert values("adjacent_overlap", [completion(text)]) == [pytest.approx((1.0 + 0.0) / 2)]
+    assert math.isnan(values("adjacent_overlap", [completion("One sentence only.")])[0])
+
+
+def test_distinct_pairs_and_repetition_in_windows_of_fifty(completion: Make) -> None:
+    loop = "one two " * 25  # 50 words: 49 bigrams, 2 different; 47 4-grams, 2 different
+    assert values("distinct_2", [completion(loop)]) == [pytest.approx(2 / 49)]
+    assert values("self_repetition", [completion(loop)]) == [pytest.approx(45 / 47)]
+    fresh = " ".join(f"w{i}" for i in range(50))
+    assert values("distinct_2", [completion(fresh + " " + loop)]) == [pytest.approx((1 + 2 / 49) / 2)]
+    assert values("self_repetition", [completion(fresh)]) == [0]
+    assert math.isnan(values("distinct_2", [completion("w " * 49)])[0])
+
+
+def test_length_does_not_move_the_windowed_measures(completion: Make) -> None:
+    """The same process at twice the length: the mean differs by less than its noise (20 texts, 4 standard errors)."""
+    generator = random.Random(1)
+    vocabulary = [f"w{i}" for i in range(40)]
+    short, long = ([completion(" ".join(generator.choices(vocabulary, k=k))) for _ in range(20)] for k in (100, 400))
+    for name in ("distinct_2", "self_repetition"):
+        a, b = np.array(values(name, short)), np.array(values(name, long))
+        assert abs(a.mean() - b.mean()) < 4 * math.hypot(a.std() / 20**0.5, b.std() / 20**0.5) + 1e-3
+
+
+def test_compression_sees_redundancy_at_equal_length(completion: Make) -> None:
+    generator = random.Random(2)
+    noise = "".join(generator.choices("abcdefghijklmnopqrstuvwxyz ", k=900))
+    loop, mixed, same, none = values(
+        "compression_ratio",
+        [completion("the sea " * 100), completion(noise), completion(noise[:CHARACTERS]), completion("x" * 399)],
+    )
+    assert loop > 10 > 2 > mixed == same
+    assert math.isnan(none)
+
+
+def test_perplexity_entropy_and_length(completion: Make) -> None:
+    made = completion("two words", raw=(math.log(0.5), math.log(0.125)))
+    assert values("self_perplexity", [made]) == [pytest.approx(4.0)]
+    assert values("mean_entropy", [made]) == [pytest.approx((math.log(2) + math.log(8)) / 2)]
+    assert values("tokens", [made]) == [2]
+    assert values("ended", [made]) == [1]
+    assert math.isnan(values("self_perplexity", [completion("", raw=())])[0])
+
+
+def test_words_and_sentences() -> None:
+    assert words("Tom\u2019s caf\u00e9 -- 3 O'Clock_now") == ["tom's", "café", "3", "o'clock", "now"]
+    assert words("... -- !") == []
+    assert sentences("Hi! You.\n\nWell... yes? ...") == ["Hi!", "You.", "Well...", "yes?"]
+    assert ngrams(["a", "b", "c", "d"], 4) == [("a", "b", "c", "d")]
+    assert ngrams(["a"], 2) == []

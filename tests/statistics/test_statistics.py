@@ -1,0 +1,131 @@
+"""Intervals: closed forms, coverage on known-answer systems, and honest answers where nothing can be said."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from tempering.errors import ParameterError
+from tempering.statistics import Estimate, bootstrap_difference, bootstrap_mean, rank_trend
+
+PROMPTS = np.repeat(np.arange(8), 3)
+
+
+def test_the_interval_is_that_of_the_cluster_means() -> None:
+    """With equal clusters the standard error is sd(cluster means)/sqrt(k); 20,000 resamples: within 3 %."""
+    values = np.random.default_rng(1).normal(size=24)
+    known = bootstrap_mean(values, PROMPTS, resamples=20_000)
+    means = values.reshape(8, 3).mean(axis=1)
+    half = stats.t.ppf(0.975, 7) * means.std(ddof=1) / math.sqrt(8)
+    assert math.isclose(known.value, values.mean())
+    assert math.isclose(known.high - known.value, half, rel_tol=0.03)
+    assert math.isclose(known.value - known.low, known.high - known.value)
+
+
+@pytest.mark.parametrize(("between", "skewed"), [(0.0, False), (1.0, False), (0.0, True)])
+def test_coverage_of_a_small_study(between: float, skewed: bool) -> None:
+    """400 studies of 8 x 3: coverage within 91.0 and 98.2 %, which a true 95 % leaves once in 1,000 times each side.
+
+    A percentile bootstrap of the same studies covers 88 to 90 % and fails here.
+    """
+    generator, hits = np.random.default_rng(7), 0
+    for study in range(400):
+        noise = generator.exponential(size=24) - 1 if skewed else generator.normal(size=24)
+        values = noise + between * np.repeat(generator.normal(size=8), 3)
+        known = bootstrap_mean(values, PROMPTS, resamples=400, seed=study)
+        hits += known.low <= 0 <= known.high
+    assert 0.910 <= hits / 400 <= 0.982
+
+
+def test_trend_coverage() -> None:
+    """200 studies with a trend that differs by prompt: coverage of the population value at least 89 % (nominal 95 %)."""
+
+    def study(generator: np.random.Generator, prompts: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        x = np.tile(np.repeat(np.linspace(0, 2, 5), 3), prompts)
+        slope = np.repeat(0.5 + 0.3 * generator.normal(size=prompts), 15)
+        return x, slope * x + generator.normal(size=15 * prompts), np.repeat(np.arange(prompts), 15)
+
+    x, y, _ = study(np.random.default_rng(0), 20_000)
+    truth = stats.spearmanr(x, y)[0]
+    generator, hits = np.random.default_rng(3), 0
+    for number in range(200):
+        known = rank_trend(*study(generator, 8), resamples=150, seed=number)
+        hits += known.low <= truth <= known.high
+    assert 0.89 <= hits / 200 <= 0.995
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40), st.integers(1, 6))
+def test_spearman_is_scipys(y: list[float], kinds: int) -> None:
+    x = [i % kinds for i in range(len(y))]
+    known = rank_trend(x, y, range(len(y)), resamples=2)
+    if len(set(x)) < 2 or len(set(y)) < 2:
+        assert math.isnan(known.value)
+    else:
+        assert math.isclose(known.value, stats.spearmanr(x, y)[0], abs_tol=1e-12)
+
+
+@given(st.lists(st.one_of(st.floats(-1e3, 1e3), st.just(math.nan)), max_size=30), st.integers(1, 5))
+def test_a_mean_is_the_mean_of_what_is_defined(values: list[float], clusters: int) -> None:
+    known = bootstrap_mean(values, [i % clusters for i in range(len(values))], resamples=50)
+    defined = [value for value in values if not math.isnan(value)]
+    assert known.n == len(defined)
+    if not defined:
+        assert math.isnan(known.value)
+        assert known.clusters == 0
+    else:
+        assert math.isclose(known.value, float(np.mean(defined)), abs_tol=1e-9)
+        assert math.isnan(known.low) == (len(defined) == 1)
+        if len(defined) > 1:
+            assert known.low <= known.value + 1e-9
+            assert known.value - 1e-9 <= known.high
+
+
+def test_one_cluster_is_resampled_by_its_values() -> None:
+    values = np.random.default_rng(2).normal(size=30)
+    known = bootstrap_mean(values, np.zeros(30), resamples=20_000)
+    half = stats.t.ppf(0.975, 29) * values.std(ddof=1) / math.sqrt(30)
+    assert known.clusters == 1
+    assert math.isclose(known.high - known.value, half, rel_tol=0.03)
+
+
+def test_pairing_removes_what_pairs_share() -> None:
+    generator = np.random.default_rng(5)
+    shared = 10 * generator.normal(size=24)
+    first, second = shared + generator.normal(size=24) * 0.1, shared + 0.5 + generator.normal(size=24) * 0.1
+    paired = bootstrap_difference(first, second, PROMPTS)
+    assert paired.excludes_zero
+    assert not bootstrap_mean(second, PROMPTS).low > bootstrap_mean(first, PROMPTS).high
+    assert bootstrap_difference([math.nan, 1.0], [2.0, 2.0], [0, 1]).n == 1
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    values = np.random.default_rng(1).normal(size=24)
+    assert bootstrap_mean(values, PROMPTS) == bootstrap_mean(values, PROMPTS)
+    assert bootstrap_mean(values, PROMPTS) != bootstrap_mean(values, PROMPTS, seed=1)
+
+
+def test_what_cannot_be_said_is_not_said() -> None:
+    constant = rank_trend([0, 1, 2], [1.0, 1.0, 1.0], [0, 1, 2])
+    single = rank_trend([0, 1, 2], [1.0, 2.0, 3.0], [0, 0, 0])
+    assert math.isnan(constant.value)
+    assert single.value == 1
+    assert math.isnan(single.low)
+    assert not Estimate(1.0, math.nan, math.nan, 1, 1).excludes_zero
+
+
+def test_bad_arguments_are_named() -> None:
+    with pytest.raises(ParameterError, match="clusters"):
+        bootstrap_mean([1.0, 2.0], [0])
+    with pytest.raises(ParameterError, match="confidence"):
+        bootstrap_mean([1.0], [0], confidence=1)
+    with pytest.raises(ParameterError, match="resamples"):
+        bootstrap_mean([1.0], [0], resamples=1)
+    with pytest.raises(ParameterError, match="pairs"):
+        bootstrap_difference([1.0], [1.0, 2.0], [0])
+    with pytest.raises(ParameterError, match="one entry a value"):
+        rank_trend([1.0], [1.0, 2.0], [0, 0])

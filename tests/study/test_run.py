@@ -1,0 +1,231 @@
+"""The run: resumable after a kill at any moment, bound to its plan and model, and equal to an undisturbed run."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tempering.errors import PlanError, PromptError, RunFormatError, StoreError
+from tempering.models.onnx import OnnxModel
+from tempering.study.analysis import load_results
+from tempering.study.plan import StudyPlan, make_plan
+from tempering.study.run import Progress, forecast, requests_of, run_study
+from tempering.study.store import RUN, SAMPLES, read_completions
+
+
+@pytest.fixture(scope="module")
+def finished(model: OnnxModel, plan: StudyPlan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run") / "small"
+    run_study(plan, model, folder)
+    return folder
+
+
+def _copy(source: Path, target: Path, *, keep: int, torn: bytes = b"") -> Path:
+    """Return a folder as a kill would leave it: the first samples, and perhaps a torn line."""
+    target.mkdir()
+    (target / RUN).write_bytes((source / RUN).read_bytes())
+    lines = (source / SAMPLES).read_bytes().splitlines(keepends=True)
+    (target / SAMPLES).write_bytes(b"".join(lines[:keep]) + torn)
+    return target
+
+
+def test_a_finished_run_holds_what_the_plan_asks_for(finished: Path, plan: StudyPlan) -> None:
+    results = load_results(finished)
+    assert len(results.completions) == plan.size == 12
+    assert results.values.height == 12 * results.trends.height
+    assert results.estimates.height == 3 * results.trends.height
+    assert set(results.next_token.probabilities) == set(plan.temperatures)
+    tables = json.loads((finished / "estimates.json").read_text())
+    assert tables["estimates"] == results.estimates.to_dicts()
+    frame = pl.read_parquet(finished / "samples.parquet")
+    assert frame.height == 12
+    assert frame["text"].to_list() == [c.text for c in results.completions]
+    assert pl.read_parquet(finished / "measures.parquet").equals(results.values)
+
+
+def test_samples_are_paired_across_temperatures(finished: Path) -> None:
+    """At T=0 both samples are the greedy text; the seeds of all are the plan's."""
+    done = read_completions(finished)
+    greedy = {c.text for c in done if c.params.temperature == 0 and c.prompt == "The dragon"}
+    assert len(greedy) == 1
+    assert {c.params.seed for c in done} == {0}
+
+
+@pytest.mark.parametrize("keep", [0, 1, 7, 11, 12])
+@pytest.mark.parametrize("torn", [b"", b'{"prompt": "Once', b'{"prompt": "x"}'])
+def test_a_killed_run_ends_as_an_undisturbed_one(
+    finished: Path, model: OnnxModel, plan: StudyPlan, tmp_path: Path, keep: int, torn: bytes
+) -> None:
+    folder = _copy(finished, tmp_path / "killed", keep=keep, torn=torn)
+    results = run_study(plan, model, folder)
+    undisturbed = load_results(finished)
+    assert results.completions == undisturbed.completions
+    assert results.estimates.equals(undisturbed.estimates)
+    assert len((folder / SAMPLES).read_bytes().splitlines()) == 12, "nothing is generated twice"
+
+
+def test_a_real_kill_loses_nothing(tmp_path: Path, model: OnnxModel) -> None:
+    """SIGKILL in mid-run, three times at moments that differ; then the run ends as if nothing had happened."""
+    folder, whole = tmp_path / "killed", tmp_path / "whole"
+    arguments = ["study", "--prompt", "Tom", "--samples", "40", "--max-tokens", "12", "-T", "0.5,1.5", "--quiet"]
+    command = [sys.executable, "-m", "tempering", *arguments, "--out", str(folder)]
+    for _ in range(3):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        before = len(read_completions(folder))
+        while process.poll() is None and len(read_completions(folder)) < before + 5:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    plan = make_plan({"prompts": ["Tom"], "samples": 40, "max_tokens": 12, "temperatures": "0.5,1.5"})
+    undisturbed = run_study(plan, model, whole)
+    assert load_results(folder).completions == undisturbed.completions
+
+
+def test_a_complete_run_generates_nothing(finished: Path, model: OnnxModel, plan: StudyPlan) -> None:
+    before, seen = (finished / SAMPLES).read_bytes(), list[Progress]()
+    run_study(plan, model, finished, on_progress=seen.append)
+    assert (finished / SAMPLES).read_bytes() == before
+    assert [(p.samples, p.total, p.work) for p in seen] == [(12, 12, 1.0)]
+
+
+def test_progress_rises_to_one(model: OnnxModel, plan: StudyPlan, tmp_path: Path) -> None:
+    seen = list[Progress]()
+    run_study(plan, model, tmp_path / "run", on_progress=seen.append)
+    work = [p.work for p in seen]
+    assert work == sorted(work)
+    assert work[0] == 0
+    assert work[-1] == 1
+    assert seen[-1].samples == 12
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("samples", 3), ("seed", 1), ("temperatures", (0.0, 1.0)), ("max_tokens", 17), ("params", {"top_p": 0.9})],
+)
+def test_a_changed_plan_is_refused(finished: Path, model: OnnxModel, plan: StudyPlan, key: str, value: object) -> None:
+    changed = make_plan(plan.model_dump() | {key: value})
+    before = (finished / SAMPLES).read_bytes()
+    with pytest.raises(PlanError, match=rf"another plan \({key}\)"):
+        run_study(changed, model, finished)
+    assert (finished / SAMPLES).read_bytes() == before
+
+
+def test_another_model_is_refused(finished: Path, model: OnnxModel, plan: StudyPlan, tmp_path: Path) -> None:
+    folder = _copy(finished, tmp_path / "other", keep=2)
+    run = json.loads((folder / RUN).read_text())
+    run["manifest"]["model"] = "tempering-stories@000000000000"
+    (folder / RUN).write_text(json.dumps(run))
+    with pytest.raises(PlanError, match="begun with the model tempering-stories@000000000000"):
+        run_study(plan, model, folder)
+
+
+def test_another_format_is_refused(finished: Path, model: OnnxModel, plan: StudyPlan, tmp_path: Path) -> None:
+    folder = _copy(finished, tmp_path / "future", keep=2)
+    run = json.loads((folder / RUN).read_text())
+    run["manifest"] |= {"format": 99, "tempering": "9.0"}
+    (folder / RUN).write_text(json.dumps(run))
+    for act in (lambda: run_study(plan, model, folder), lambda: load_results(folder)):
+        with pytest.raises(
+            RunFormatError, match=r"run format 99, this version of tempering reads 1; .* tempering 9\.0"
+        ):
+            act()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"manifest": {"format": 1}}', b"\xff"])
+def test_a_damaged_plan_is_said(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / RUN).write_bytes(content)
+    with pytest.raises(StoreError, match="damaged"):
+        load_results(tmp_path)
+
+
+def test_a_damaged_line_is_named(finished: Path, tmp_path: Path) -> None:
+    folder = _copy(finished, tmp_path / "damaged", keep=3)
+    lines = (folder / SAMPLES).read_bytes().splitlines(keepends=True)
+    (folder / SAMPLES).write_bytes(lines[0] + b"{oops}\n" + lines[2])
+    with pytest.raises(StoreError, match="line 2: damaged"):
+        load_results(folder)
+
+
+def test_folders_that_cannot_be_used(finished: Path, model: OnnxModel, plan: StudyPlan, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="cannot write"):
+        run_study(plan, model, tmp_path / "file" / "run")
+    with pytest.raises(StoreError, match="not a run folder and holds other files"):
+        run_study(plan, model, tmp_path)
+    with pytest.raises(StoreError, match=f"it has no {RUN}"):
+        load_results(tmp_path)
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / RUN).write_bytes((finished / RUN).read_bytes())
+    with pytest.raises(StoreError, match="holds no sample yet"):
+        load_results(tmp_path / "begun")
+
+
+def test_a_run_in_use_is_not_entered(finished: Path, model: OnnxModel, plan: StudyPlan) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tempering.study.store import *;"
+        f"folder = Path({str(finished)!r}); run = read_run(folder)\n"
+        "with open_store(folder, run.plan, run.manifest): print('held', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout
+    assert process.stdout.readline() == b"held\n"
+    with pytest.raises(StoreError, match="in use by another"):
+        run_study(plan, model, finished)
+    process.communicate()
+
+
+def test_a_full_disk_keeps_what_is_stored(
+    model: OnnxModel, plan: StudyPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, sync = 0, os.fsync
+
+    def full(handle: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 7:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(handle)
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StoreError, match="No space left on device; what is there is kept"):
+        run_study(plan, model, tmp_path / "run")
+    monkeypatch.undo()
+    assert 4 <= len(read_completions(tmp_path / "run")) < 12
+    assert len(run_study(plan, model, tmp_path / "run").completions) == 12
+
+
+def test_a_plan_without_zero_gets_its_exemplars(model: OnnxModel, plan: StudyPlan, tmp_path: Path) -> None:
+    hot = make_plan(plan.model_dump() | {"temperatures": (0.9, float("inf"))})
+    results = run_study(hot, model, tmp_path / "hot")
+    assert len(results.completions) == 8
+    assert sum(c.params.temperature == 0 for c in read_completions(tmp_path / "hot")) == 2
+    similarity = results.values.filter(pl.col("measure") == "exemplar_similarity")
+    assert similarity["value"].null_count() == 0
+    assert 0 not in results.estimates["temperature"].to_list()
+
+
+def test_a_prompt_must_leave_room(model: OnnxModel, tmp_path: Path) -> None:
+    plan = make_plan({"prompts": ["word " * 490], "max_tokens": 160})
+    with pytest.raises(PromptError, match="leaves room for"):
+        run_study(plan, model, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_forecast_counts_what_is_left(finished: Path, model: OnnxModel, plan: StudyPlan, tmp_path: Path) -> None:
+    fresh = forecast(plan, model, tmp_path / "none")
+    assert (fresh.cells, fresh.samples, fresh.stored, fresh.tokens) == (6, 12, 0, 192)
+    assert fresh.seconds > 0
+    assert not (tmp_path / "none").exists()
+    folder = _copy(finished, tmp_path / "part", keep=5)
+    assert forecast(plan, model, folder).stored == 5
+    assert len(list(requests_of(plan))) == 12
