@@ -3,27 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+TORCH := torch==2.13.0
 export PIP_NO_INPUT = 1
 
 .PHONY: study test test-engines lint format types wheel ci clean
 
-$(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+study: $(VENV)/.installed ## a temperature study of the embedded model
+	$(BIN)/tempering study
 
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(PIP) install -e .
-	@touch $@
-
-$(VENV)/.installed-test: pyproject.toml | $(BIN)/python
-	$(PIP) install -e '.[test]'
-	@touch $@ $(VENV)/.installed
-
-$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
-	$(PIP) install -e '.[test,dev]'
-	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
-
-test: $(VENV)/.installed-test
+test: $(VENV)/.installed-test ## the whole suite; engines that are not there are skipped and listed
 	$(BIN)/python -m pytest -q
+
+test-engines: $(VENV)/.installed-engines ## tests against torch, transformers and chromium; nothing skips
+	TEMPERING_ENGINES=required $(BIN)/python -m pytest -q -m engine
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -36,8 +28,38 @@ format: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
+wheel: $(VENV)/.installed-dev ## build the wheel, install it into a clean venv, run the main job from it
+	rm -rf build/wheel dist
+	$(BIN)/python -m build -q --wheel
+	$(BIN)/python -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip --disable-pip-version-check -q install dist/*.whl
+	cd build/wheel && venv/bin/tempering study --quiet && venv/bin/tempering report runs/stories
+
 ci:
 	.ci/run
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "installing tempering into $(VENV)"
+	@$(PIP) install -e .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(BIN)/python
+	@echo "installing tempering and its test extra into $(VENV)"
+	@$(PIP) install -e '.[test]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	$(PIP) install -e '.[test,dev]'
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
+
+# torch first and pinned: what depends on it would otherwise fetch a build with gigabytes of CUDA packages.
+$(VENV)/.installed-engines: pyproject.toml | $(BIN)/python
+	$(PIP) install $(TORCH)
+	$(PIP) install -e '.[test,engines]'
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test

@@ -27,7 +27,8 @@ import numpy as np
 import onnx
 from model import Shape
 from onnx import TensorProto, helper, numpy_helper
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from to_transformers import write
 
 OPSET = 17
 NAME = "tempering-stories"
@@ -86,7 +87,11 @@ def build(weights: dict[str, np.ndarray], shape: Shape) -> onnx.ModelProto:
     angle = np.arange(shape.context)[:, None] * shape.rope_theta ** (-np.arange(0, size, 2) / size)
     angle = np.concatenate([angle, angle], axis=1)
     cos, sin = (
-        graph.add("Unsqueeze", graph.add("Gather", graph.constant(name, table.astype(np.float32)), "positions"), graph.whole(1))
+        graph.add(
+            "Unsqueeze",
+            graph.add("Gather", graph.constant(name, table.astype(np.float32)), "positions"),
+            graph.whole(1),
+        )
         for name, table in (("cos", np.cos(angle)), ("sin", np.sin(angle)))
     )
     # Penalties on scores, [B, 1, S, S + C]: later new tokens and unfilled slots.
@@ -118,7 +123,9 @@ def build(weights: dict[str, np.ndarray], shape: Shape) -> onnx.ModelProto:
             for part in graph.split(three, 3)
         )
         q = graph.add("Mul", rotated(graph, q, cos, sin), graph.number(size**-0.5))
-        graph.nodes.append(helper.make_node("Transpose", [rotated(graph, k, cos, sin)], [f"new_keys_{layer}"], perm=[0, 1, 3, 2]))
+        graph.nodes.append(
+            helper.make_node("Transpose", [rotated(graph, k, cos, sin)], [f"new_keys_{layer}"], perm=[0, 1, 3, 2])
+        )
         graph.nodes.append(helper.make_node("Identity", [v], [f"new_values_{layer}"]))
         new = graph.add("Add", graph.add("MatMul", q, f"new_keys_{layer}"), new_mask)
         old = graph.add("Add", graph.add("MatMul", q, f"keys_{layer}"), old_mask)
@@ -126,9 +133,7 @@ def build(weights: dict[str, np.ndarray], shape: Shape) -> onnx.ModelProto:
         ends = graph.constant("far", np.array([2**40], dtype=np.int64))
         on_new = graph.add("Slice", share, graph.whole(0), count, graph.whole(3))
         on_old = graph.add("Slice", share, count, ends, graph.whole(3))
-        seen = graph.add(
-            "Add", graph.add("MatMul", on_new, v), graph.add("MatMul", on_old, f"values_{layer}")
-        )
+        seen = graph.add("Add", graph.add("MatMul", on_new, v), graph.add("MatMul", on_old, f"values_{layer}"))
         merged = graph.add("Reshape", graph.add("Transpose", seen, perm=[0, 2, 1, 3]), graph.whole(0, 0, shape.width))
         x = graph.add("Add", x, graph.add("MatMul", merged, matrix("self_attn.o_proj")))
         inner = normalised(graph, x, norm("post_attention_layernorm"), shape.norm_eps)
@@ -169,20 +174,12 @@ def main() -> None:
     if bad := [name for name, value in weights.items() if not np.isfinite(value).all()]:
         raise SystemExit(f"{bad[0]} does not fit into float16")
 
-    folder = options.out / "transformers"
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(shape.transformers_config(), indent=1) + "\n")
-    mark = "<|endoftext|>"
-    special = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": mark, "eos_token": mark}
-    (folder / "tokenizer_config.json").write_text(json.dumps(special, indent=1) + "\n")
-    shutil.copy(options.data / "tokenizer.json", folder)
-
     folder = options.out / "onnx"
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(build({name: value.astype(np.float32) for name, value in weights.items()}, shape), folder / "model.onnx")
     facts = {"format": 1, "name": NAME, "begin_tokens": [0], "end_tokens": [0]}
     facts |= {"parameters": sum(value.size for value in weights.values())} | asdict(shape)
+    write(weights, facts, options.data / "tokenizer.json", options.out / "transformers")
     (folder / "model.json").write_text(json.dumps(facts, indent=1) + "\n")
     shutil.copy(options.data / "tokenizer.json", folder)
     print(f"{folder}: {sum(f.stat().st_size for f in folder.iterdir()) / 1e6:.1f} MB")

@@ -26,30 +26,6 @@ class Shape:
     rope_theta: float = 10_000.0
     norm_eps: float = 1e-5
 
-    def transformers_config(self) -> dict[str, object]:
-        """Return ``config.json`` as transformers' ``LlamaConfig`` reads it."""
-        return {
-            "architectures": ["LlamaForCausalLM"],
-            "model_type": "llama",
-            "vocab_size": self.vocabulary,
-            "hidden_size": self.width,
-            "num_hidden_layers": self.layers,
-            "num_attention_heads": self.heads,
-            "num_key_value_heads": self.heads,
-            "head_dim": self.width // self.heads,
-            "intermediate_size": self.hidden,
-            "max_position_embeddings": self.context,
-            "rope_theta": self.rope_theta,
-            "rms_norm_eps": self.norm_eps,
-            "hidden_act": "silu",
-            "tie_word_embeddings": True,
-            "attention_bias": False,
-            "mlp_bias": False,
-            "bos_token_id": 0,
-            "eos_token_id": 0,
-            "torch_dtype": "float32",
-        }
-
     def as_dict(self) -> dict[str, float]:
         return asdict(self)
 

@@ -27,23 +27,23 @@ def test_the_interval_is_that_of_the_cluster_means() -> None:
     assert math.isclose(known.value - known.low, known.high - known.value)
 
 
-@pytest.mark.parametrize(("between", "skewed"), [(0.0, False), (1.0, False), (0.0, True)])
-def test_coverage_of_a_small_study(between: float, skewed: bool) -> None:
-    """400 studies of 8 x 3: coverage within 91.0 and 98.2 %, which a true 95 % leaves once in 1,000 times each side.
+@pytest.mark.parametrize(("between", "skewed", "least"), [(0.0, False, 0.925), (1.0, False, 0.925), (0.0, True, 0.905)])
+def test_coverage_of_a_small_study(between: float, skewed: bool, least: float) -> None:
+    """1,000 studies of 8 x 3: coverage near the documented one (94.7, 95.8, 93.1 %), 3.5 standard errors down.
 
-    A percentile bootstrap of the same studies covers 88 to 90 % and fails here.
+    A percentile bootstrap of the same studies covers 87 to 90 % and fails.
     """
     generator, hits = np.random.default_rng(7), 0
-    for study in range(400):
+    for study in range(1000):
         noise = generator.exponential(size=24) - 1 if skewed else generator.normal(size=24)
         values = noise + between * np.repeat(generator.normal(size=8), 3)
         known = bootstrap_mean(values, PROMPTS, resamples=400, seed=study)
         hits += known.low <= 0 <= known.high
-    assert 0.910 <= hits / 400 <= 0.982
+    assert least <= hits / 1000 <= 0.98
 
 
 def test_trend_coverage() -> None:
-    """200 studies with a trend that differs by prompt: coverage of the population value at least 89 % (nominal 95 %)."""
+    """200 studies with a trend that differs by prompt: the population value is in 89 % of intervals at least."""
 
     def study(generator: np.random.Generator, prompts: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         x = np.tile(np.repeat(np.linspace(0, 2, 5), 3), prompts)

@@ -73,9 +73,8 @@ def test_a_bad_plan_is_one_line_that_names_the_key(values: dict[str, Any], messa
 
 
 def test_a_plan_survives_json() -> None:
-    plan = make_plan(
-        {"temperatures": "0,1,inf", "params": {"top_p": 0.9, "order": ["top_p", "temperature"]}, "prompts": ["é"]}
-    )
+    params = {"top_p": 0.9, "order": ["top_p", "temperature"]}
+    plan = make_plan({"temperatures": "0,1,inf", "params": params, "prompts": ["é"]})
     assert StudyPlan.model_validate_json(plan.model_dump_json()) == plan
     assert plan.params_at(math.inf).order == ("top_p", "temperature")
     assert plan.differences(make_plan({})) == ["prompts", "temperatures", "params"]
@@ -118,7 +117,9 @@ def test_a_plan_file_may_name_a_prompt_file_beside_it(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text("prompts: p.txt\ntemperatures: 0:1:0.5\nsamples: 2\nparams: {top_p: 0.9}\n")
     plan = make_plan(read_plan_file(tmp_path / "plan.yaml"))
     assert [p.text for p in plan.prompts] == ["One", "Two"]
-    assert plan.temperatures == (0, 0.5, 1)
+    assert plan.temperatures == (0, 0.5, 1), "YAML 1.1 would read 0:1:0.5 as a number to the base of 60"
+    (tmp_path / "forms.yaml").write_text("temperatures: [1e-3, 0, .5, 2.]\nseed: 12\n")
+    assert make_plan(read_plan_file(tmp_path / "forms.yaml")).temperatures == (0, 0.001, 0.5, 2)
     for content, message in (("- a\n", "must hold keys"), ("a: [", "not YAML")):
         (tmp_path / "bad.yaml").write_text(content)
         with pytest.raises(UsageError, match=message):

@@ -63,7 +63,7 @@ def test_samples_are_paired_across_temperatures(finished: Path) -> None:
 @pytest.mark.parametrize("keep", [0, 1, 7, 11, 12])
 @pytest.mark.parametrize("torn", [b"", b'{"prompt": "Once', b'{"prompt": "x"}'])
 def test_a_killed_run_ends_as_an_undisturbed_one(
-    finished: Path, model: OnnxModel, plan: StudyPlan, tmp_path: Path, keep: int, torn: bytes
+    finished: Path, model: OnnxModel, plan: StudyPlan, tmp_path: Path, *, keep: int, torn: bytes
 ) -> None:
     folder = _copy(finished, tmp_path / "killed", keep=keep, torn=torn)
     results = run_study(plan, model, folder)
@@ -134,11 +134,11 @@ def test_another_format_is_refused(finished: Path, model: OnnxModel, plan: Study
     run = json.loads((folder / RUN).read_text())
     run["manifest"] |= {"format": 99, "tempering": "9.0"}
     (folder / RUN).write_text(json.dumps(run))
-    for act in (lambda: run_study(plan, model, folder), lambda: load_results(folder)):
-        with pytest.raises(
-            RunFormatError, match=r"run format 99, this version of tempering reads 1; .* tempering 9\.0"
-        ):
-            act()
+    message = r"run format 99, this version of tempering reads 1; .* tempering 9\.0"
+    with pytest.raises(RunFormatError, match=message):
+        run_study(plan, model, folder)
+    with pytest.raises(RunFormatError, match=message):
+        load_results(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"manifest": {"format": 1}}', b"\xff"])

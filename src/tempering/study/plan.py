@@ -28,6 +28,23 @@ Temperature = Annotated[
 ]
 
 
+class _Yaml(yaml.SafeLoader):
+    """The safe loader with the numbers of YAML 1.2: 0:2:0.25 is text (in 1.1 a number to the base of 60)."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the base class declares it
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":int", ":float"))]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Yaml.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?\d+$"), list("-+0123456789"))
+_Yaml.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\.\d+|\d+\.\d*([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.inf|\.nan)$", re.IGNORECASE),
+    list("-+.0123456789"),
+)
+
+
 class Prompt(BaseModel):
     """A prompt and the id that its noise is keyed by."""
 
@@ -190,7 +207,7 @@ def read_plan_file(path: Path) -> dict[str, Any]:
     """Return the keys of a YAML (or JSON) plan file; ``prompts`` may name a prompt file beside it."""
     text = _read_text(path)
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, _Yaml)  # noqa: S506 - a safe loader
     except yaml.YAMLError as problem:
         raise PlanError(f"{path} is not YAML: {' '.join(str(problem).split())}") from None
     if not isinstance(values, dict):
@@ -210,7 +227,7 @@ def read_prompts(path: Path) -> list[Prompt]:
     prompts = []
     if path.suffix in {".json", ".yaml", ".yml"}:
         try:
-            items = yaml.safe_load(text)
+            items = yaml.load(text, _Yaml)  # noqa: S506 - a safe loader
         except yaml.YAMLError as problem:
             raise PlanError(f"{path} is not YAML: {' '.join(str(problem).split())}") from None
         lines = list(enumerate(items if isinstance(items, list) else [items], 1))
