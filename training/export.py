@@ -3,7 +3,7 @@
 Run: ``python training/export.py --data build/embedded --out build/export``. Both hold the same weights, rounded to
 float16 once, so that every engine computes with the same numbers.
 
-The ONNX graph (operators of the standard set, opset 17; sizes in ``model.json``), for layers i, capacity C of the cache:
+The ONNX graph (standard operators, opset 17; sizes in ``model.json``), for layers i and capacity C of the cache:
 
     tokens [B, S] int64, positions [B, S] int64   what to feed, and where each token stands
     cached [B, C] float32                         1 where a slot of the cache is filled, 0 where it is not

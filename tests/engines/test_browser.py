@@ -31,7 +31,7 @@ FLAGS = [
 
 
 def test_the_report_renders_without_complaint(model: OnnxModel, tmp_path: Path) -> None:
-    plan = make_plan({"prompts": ["Once upon a time"], "temperatures": [0, 1], "samples": 2, "max_tokens": 60})
+    plan = make_plan({"prompts": ["Once upon a time"], "temperatures": [0, 1], "samples": 2, "max_tokens": 150})
     page = tmp_path / "report.html"
     page.write_text(build_report(run_study(plan, model, tmp_path / "run")), encoding="utf-8")
     shot = tmp_path / "shot.png"

@@ -87,7 +87,7 @@ def test_the_default_order_is_the_one_of_transformers(model: OnnxModel, settings
 
     import tempering
 
-    warpers = {
+    warpers: dict[str, Any] = {
         "temperature": lambda v: theirs.TemperatureLogitsWarper(float(v)),
         "top_k": theirs.TopKLogitsWarper,
         "top_p": theirs.TopPLogitsWarper,
