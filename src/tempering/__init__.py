@@ -14,34 +14,44 @@ if TYPE_CHECKING:
     from tempering.errors import TemperingError
     from tempering.generation.completion import Completion
     from tempering.generation.decode import Request, generate
+    from tempering.generation.forks import ForkTree, fork_tree
     from tempering.models.registry import load_model
     from tempering.params import SamplingParams
     from tempering.sampling.distribution import Logprobs, distribution, logprob
     from tempering.sampling.draw import draw
     from tempering.sampling.facts import Facts, facts
     from tempering.sampling.penalties import Context
+    from tempering.thermometer.likelihood import Reading, read_temperature
+    from tempering.thermometer.reading import read_text
 
 _HOME = {
     "Completion": "tempering.generation.completion",
     "Context": "tempering.sampling.penalties",
     "Facts": "tempering.sampling.facts",
+    "ForkTree": "tempering.generation.forks",
     "Logprobs": "tempering.sampling.distribution",
+    "Reading": "tempering.thermometer.likelihood",
     "Request": "tempering.generation.decode",
     "SamplingParams": "tempering.params",
     "TemperingError": "tempering.errors",
     "distribution": "tempering.sampling.distribution",
     "draw": "tempering.sampling.draw",
     "facts": "tempering.sampling.facts",
+    "fork_tree": "tempering.generation.forks",
     "generate": "tempering.generation.decode",
     "load_model": "tempering.models.registry",
     "logprob": "tempering.sampling.distribution",
+    "read_temperature": "tempering.thermometer.likelihood",
+    "read_text": "tempering.thermometer.reading",
 }
 
 __all__ = [
     "Completion",
     "Context",
     "Facts",
+    "ForkTree",
     "Logprobs",
+    "Reading",
     "Request",
     "SamplingParams",
     "TemperingError",
@@ -49,9 +59,12 @@ __all__ = [
     "distribution",
     "draw",
     "facts",
+    "fork_tree",
     "generate",
     "load_model",
     "logprob",
+    "read_temperature",
+    "read_text",
 ]
 
 

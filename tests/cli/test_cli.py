@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -120,6 +121,12 @@ BAD = [
     (["generate", "a", "--stream", "--json"], 2, "cannot be used together"),
     (["generate", "a", "--model", "nope"], 3, "unknown model 'nope'"),
     (["generate", "a", "--model", "onnx:/nonexistent"], 3, "cannot read /nonexistent/model.onnx"),
+    (["fork", "a", "--top-p", "0.9"], 2, "top_p after temperature keeps another set at every T"),
+    (["fork", "a", "--highest", "inf"], 2, "highest must be finite"),
+    (["fork", "a", "--grid", "x"], 2, "temperatures must be numbers"),
+    (["read", ""], 2, "the text is empty"),
+    (["read", "a", "--model", "nope"], 3, "unknown model"),
+    (["read", "word " * 600], 2, "the context of embedded holds 512"),
     (["nonsense"], 2, "nonsense"),
     (["study", "--samples", "0"], 2, "samples: input should be greater than or equal to 1"),
     (["study", "-T", "abc"], 2, "temperatures must be numbers"),
@@ -204,6 +211,39 @@ def test_flags_win_over_the_plan_file(tmp_path: Path) -> None:
     assert plan["temperatures"] == [0, 0.5, 1]
     assert plan["params"] == {"top_p": 0.9, "top_k": 7}
     assert json.loads(done.stdout)["folder"] == "runs/mine"
+
+
+def test_a_fork_tree_is_drawn_and_agrees_with_generate() -> None:
+    arguments = ["Once upon a time", "--max-tokens", "10", "--seed", "4"]
+    drawn = run("fork", *arguments, "--highest", "1.2")
+    assert drawn.stdout.startswith("Once upon a time")
+    assert "T 0.000 to " in drawn.stdout
+    assert "model steps; one by one they need" in drawn.stderr
+    tree = json.loads(run("fork", *arguments, "--grid", "0,0.7", "--json").stdout)
+    plain = json.loads(run("generate", *arguments, "-T", "0.7", "--json").stdout)["completions"][0]
+    leaf = next(b for b in tree["branches"] if b["low"] < 0.7 <= b["high"] and b["end"] in {"length", "stop"})
+    tokens, parent = leaf["tokens"], leaf["parent"]
+    while parent is not None:
+        tokens, parent = tree["branches"][parent]["tokens"] + tokens, tree["branches"][parent]["parent"]
+    assert tokens == plain["tokens"]
+
+
+def test_read_says_temperature_interval_and_n(tmp_path: Path) -> None:
+    made = run("generate", "Once upon a time", "-T", "0", "--max-tokens", "40").stdout
+    file = tmp_path / "text.txt"
+    file.write_text(made)
+    words = run("read", "--text-file", str(file)).stdout
+    assert re.match(
+        r"T = \d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\] \(95% profile-likelihood interval, n = \d+ tokens\)", words
+    )
+    record = json.loads(run("read", made, "--json").stdout)
+    assert record["low"] <= record["temperature"] <= record["high"] < 1
+    assert len(record["curve"]) == 60
+    greedy = run("read", made.removeprefix("Once upon a time").rstrip("\n"), "--prompt", "Once upon a time").stdout
+    assert greedy.startswith("T = 0.000 [0.000, ")
+    assert "impossible under these settings" in run("read", "zebra quantum", "--top-k", "2").stdout
+    assert "kept set moves with T" in run("read", made, "--min-p", "0.000001").stdout
+    assert json.loads(run("read", made, "--top-k", "2", "--json").stdout)["impossible"] is not None
 
 
 def test_models_are_listed() -> None:

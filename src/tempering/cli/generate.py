@@ -11,7 +11,7 @@ import typer
 
 from tempering.cli import options
 from tempering.cli.terminal import say, shown
-from tempering.errors import PromptError, UsageError
+from tempering.errors import UsageError
 from tempering.params import SamplingParams
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def generate(
     """
     if stream and as_json:
         raise UsageError("--stream and --json cannot be used together")
-    text = _prompt(prompt, prompt_file)
+    text = options.text_of(prompt, prompt_file, "prompt", "--prompt-file")
     params = SamplingParams(temperature=temperature, seed=seed, **sampling)
 
     from tempering.generation.decode import Request  # noqa: PLC0415 - engines are loaded when a command runs
@@ -63,30 +63,6 @@ def generate(
             if index:
                 print("---")
             print(shown(text + completion.text))
-
-
-def _prompt(argument: str | None, file: Path | None) -> str:
-    """Return the prompt of the one place where it was given."""
-    if argument is not None and file is not None:
-        raise UsageError("give the prompt as an argument or with --prompt-file, not both")
-    if file is not None:
-        try:
-            text = file.read_text(encoding="utf-8")
-        except OSError as problem:
-            raise PromptError(f"cannot read {file}: {problem.strerror}") from None
-        except UnicodeDecodeError:
-            raise PromptError(f"cannot read {file}: it is not UTF-8 text") from None
-    elif argument is None and sys.stdin.isatty():
-        raise PromptError('there is no prompt: give one, as in: tempering generate "Once upon a time"')
-    elif argument in {None, "-"}:
-        text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
-    else:
-        text = str(argument)
-    # A file or pipe ends with a line end that nobody means as part of the prompt.
-    text = text if argument not in {None, "-"} else text.removesuffix("\n").removesuffix("\r")
-    if not text.strip():
-        raise PromptError("the prompt is empty")
-    return text
 
 
 def _completions(model: LogitsModel, requests: list[Request]) -> list[Completion]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from tempering.errors import PromptError, UsageError
 from tempering.params import ORDERS, SamplingParams
 
 SAMPLING = "Sampling"
@@ -52,3 +55,36 @@ def _option(name: str) -> Any:
     shown = f"{text[0].upper()}{text[1:]}."
     flag = "--" + name.replace("_", "-")
     return Annotated[kind | None, typer.Option(flag, help=shown, rich_help_panel=SAMPLING, show_default=False)]
+
+
+def text_of(argument: str | None, file: Path | None, what: str, flag: str) -> str:
+    """Return a text from the one place where it was given: an argument, a file, or stdin (no argument, or -).
+
+    Raises:
+        UsageError: it was given twice.
+        PromptError: it was given nowhere, is empty, or cannot be read.
+    """
+    if argument is not None and file is not None:
+        raise UsageError(f"give the {what} as an argument or with {flag}, not both")
+    if file is None and argument not in {None, "-"}:
+        text = str(argument)
+    else:
+        text = _read(file, what)
+        # A file or pipe ends with a line end that nobody means as part of the text.
+        text = text.removesuffix("\n").removesuffix("\r")
+    if not text.strip():
+        raise PromptError(f"the {what} is empty")
+    return text
+
+
+def _read(file: Path | None, what: str) -> str:
+    if file is None:
+        if sys.stdin.isatty():
+            raise PromptError(f"there is no {what}: give one in quotes, or pipe it in")
+        return sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise PromptError(f"cannot read {file}: {problem.strerror}") from None
+    except UnicodeDecodeError:
+        raise PromptError(f"cannot read {file}: it is not UTF-8 text") from None

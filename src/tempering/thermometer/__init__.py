@@ -1,0 +1,1 @@
+"""At which temperature was a text drawn? The likelihood of T, and what it says."""

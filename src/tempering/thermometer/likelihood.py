@@ -1,0 +1,249 @@
+"""The likelihood of a temperature, from logits and the tokens that were drawn. Arrays only: no model, no text.
+
+For tokens x_t with logits z_t, b = 1/T: l(b) = sum_t [b z_t(x_t) - logsumexp(b z_t)] is concave, so the maximum is
+unique and Newton's method finds it: l'(b) = sum_t [z_t(x_t) - mean_b z_t], l''(b) = -sum_t Var_b z_t.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, stats
+
+from tempering.errors import LogitsError, ParameterError
+from tempering.sampling.rows import Rows, checked_rows
+
+Values = NDArray[np.float64]
+COLDEST = 1e-6
+"""Below this T a draw cannot be told from a greedy one in float64; the search ends there."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Drawn tokens with their distributions: what a temperature is read from.
+
+    Attributes:
+        gaps: logits less the largest of their row, float64 [tokens, vocab]; -inf outside the kept set.
+        own: the gap of the token drawn, shape [tokens]; -inf if it lies outside the kept set.
+    """
+
+    gaps: Rows
+    own: Values
+
+    @classmethod
+    def of(cls, logits: ArrayLike, drawn: ArrayLike) -> Tokens:
+        """Return tokens from logits [tokens, vocab] and the ids drawn [tokens].
+
+        Raises:
+            LogitsError: a row holds NaN or +inf, or nothing but -inf.
+            ParameterError: the shapes differ, or an id lies outside the vocabulary.
+        """
+        rows, _ = checked_rows(logits)
+        ids = np.asarray(drawn)
+        if ids.shape != rows.shape[:1] or ids.dtype.kind not in "iu":
+            raise ParameterError(f"tokens must be {len(rows)} ids, got shape {list(ids.shape)}", field="tokens")
+        if ids.size and not 0 <= ids.min() <= ids.max() < rows.shape[1]:
+            raise ParameterError(f"tokens must be ids in [0, {rows.shape[1]})", field="tokens")
+        gaps = rows - rows.max(axis=1, keepdims=True)
+        return cls(gaps, np.take_along_axis(gaps, ids[:, None].astype(np.intp), axis=1)[:, 0])
+
+    def __len__(self) -> int:
+        return len(self.own)
+
+    @property
+    def impossible(self) -> list[int]:
+        """The places of tokens that no temperature can have drawn: outside the kept set."""
+        return np.flatnonzero(np.isneginf(self.own)).tolist()
+
+    def moments(self, inverse: float) -> tuple[Values, Values, Values]:
+        """Return log Z, mean gap and variance of the gap at b = 1/T, each shape [tokens]."""
+        weights = np.exp(inverse * self.gaps) if inverse else (~np.isneginf(self.gaps)).astype(np.float64)
+        total = weights.sum(axis=1)
+        finite = np.where(np.isneginf(self.gaps), 0.0, self.gaps)
+        mean = np.einsum("tv,tv->t", weights, finite) / total
+        square = np.einsum("tv,tv,tv->t", weights, finite, finite) / total
+        return np.log(total), mean, np.maximum(square - mean**2, 0.0)
+
+    def log_likelihood(self, temperature: float) -> float:
+        """Return the log-likelihood of a temperature in nats; -inf where it is impossible.
+
+        Example:
+            >>> tokens = Tokens.of([[0.0, 0.0], [1.0, 1.0]], [0, 1])
+            >>> round(tokens.log_likelihood(0.7), 6)
+            -1.386294
+        """
+        if temperature == 0:  # greedy: sure of the first best, and nothing else
+            first = self.gaps.argmax(axis=1)
+            best = np.take_along_axis(self.gaps, first[:, None], axis=1)[:, 0]
+            return 0.0 if (self.own == best).all() else -math.inf
+        inverse = 1 / temperature
+        own = self.own * inverse if inverse else np.where(np.isneginf(self.own), -np.inf, 0.0)
+        return float((own - self.moments(inverse)[0]).sum())
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The temperature that a text was drawn at, as its tokens tell it.
+
+    Attributes:
+        temperature: the maximum-likelihood estimate; 0 if every token is a best one, inf if even uniform draws would
+            have been likelier than any finite T.
+        low: lower end of the profile-likelihood interval.
+        high: upper end; inf where the text cannot rule out any high T.
+        n: how many tokens.
+        log_likelihood: at the estimate, nats.
+        log_likelihood_at_one: at T = 1, nats.
+        confidence: nominal coverage of the interval.
+    """
+
+    temperature: float
+    low: float
+    high: float
+    n: int
+    log_likelihood: float
+    log_likelihood_at_one: float
+    confidence: float = 0.95
+
+    @property
+    def gain(self) -> float:
+        """Bits a token that the estimate predicts the text better than T = 1 does."""
+        return (self.log_likelihood - self.log_likelihood_at_one) / (self.n * math.log(2)) if self.n else math.nan
+
+    def as_dict(self) -> dict[str, float | int | str]:
+        """Return JSON-ready values; inf as text."""
+        values = {
+            "temperature": self.temperature,
+            "low": self.low,
+            "high": self.high,
+            "n": self.n,
+            "log_likelihood": self.log_likelihood,
+            "log_likelihood_at_one": self.log_likelihood_at_one,
+            "gain_bits_per_token": self.gain,
+            "confidence": self.confidence,
+        }
+        return {
+            name: str(value) if isinstance(value, float) and math.isinf(value) else value
+            for name, value in values.items()
+        }
+
+
+def read_temperature(tokens: Tokens, *, confidence: float = 0.95) -> Reading:
+    """Estimate the temperature at which tokens were drawn, by maximum likelihood in 1/T.
+
+    The interval holds every T whose log-likelihood lies within chi-square(1) / 2 of the maximum (profile likelihood,
+    Wilks 1938), which unlike a standard error stays right at the edges.
+
+    Args:
+        tokens: drawn tokens with their distributions, under the truncation that they were drawn with.
+        confidence: nominal coverage, in (0, 1).
+
+    Raises:
+        ParameterError: confidence is outside its range, or there is no token.
+        LogitsError: a token lies outside the kept set, so that no T can have drawn it; ``row`` is its place.
+
+    Example:
+        >>> reading = read_temperature(Tokens.of([[0.0, 1.0]] * 100, [0] * 30 + [1] * 70))
+        >>> round(reading.temperature, 3)  # p = .7 needs 1/T = log(7/3)
+        1.18
+    """
+    if not 0 < confidence < 1:
+        raise ParameterError(f"confidence must be in (0, 1), got {confidence}", field="confidence")
+    if not len(tokens):
+        raise ParameterError("there is no token to read a temperature from", field="tokens")
+    if impossible := tokens.impossible:
+        raise LogitsError(
+            f"token {impossible[0]} lies outside the kept set: no temperature can have drawn it", row=(impossible[0],)
+        )
+
+    def log_likelihood(inverse: float) -> float:
+        return float((inverse * tokens.own - tokens.moments(inverse)[0]).sum())
+
+    highest, at_one = 1 / COLDEST, log_likelihood(1.0)
+    best = _maximum(tokens, highest)
+    peak = log_likelihood(best)
+    drop = float(stats.chi2.ppf(confidence, 1)) / 2
+
+    def excess(inverse: float) -> float:
+        return log_likelihood(inverse) - (peak - drop)
+
+    hottest = 0.0 if excess(0.0) >= 0 else _root(excess, 0.0, best)
+    coldest = highest if excess(highest) >= 0 else _root(excess, best, highest)
+    return Reading(
+        _to_t(best, highest), _to_t(coldest, highest), _to_t(hottest, highest), len(tokens), peak, at_one, confidence
+    )
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    return float(optimize.brentq(function, low, high, xtol=1e-12, rtol=1e-10))
+
+
+def _to_t(inverse: float, highest: float) -> float:
+    return math.inf if inverse == 0 else 0.0 if inverse >= highest else 1 / inverse
+
+
+def _maximum(tokens: Tokens, highest: float) -> float:
+    """Return the 1/T in [0, highest] that maximises the likelihood: Newton, kept inside a shrinking bracket."""
+
+    def slope(inverse: float) -> tuple[float, float]:
+        _, mean, variance = tokens.moments(inverse)
+        return float((tokens.own - mean).sum()), float(variance.sum())
+
+    if slope(0.0)[0] <= 0:
+        return 0.0
+    if (tokens.own == 0).all():
+        return highest  # every token is a best one: the likelihood rises for ever
+    low, high, inverse = 0.0, highest, 1.0
+    for _ in range(200):
+        gradient, curvature = slope(inverse)
+        low, high = (inverse, high) if gradient > 0 else (low, inverse)
+        target = inverse + gradient / curvature if curvature > 0 else math.inf
+        if not low < target < high:
+            target = math.sqrt(max(low, 1e-12) * high) if high / max(low, 1e-12) > 4 else (low + high) / 2
+        if abs(target - inverse) <= 1e-12 * inverse:
+            return target
+        inverse = target
+    return inverse
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Many texts read together.
+
+    Attributes:
+        reading: one temperature for all.
+        each: the reading of each text.
+        statistic: likelihood ratio of one temperature each against one for all.
+        p_value: of the hypothesis that one temperature explains all texts; chi-square with texts - 1 degrees of
+            freedom, an approximation that is poor where a text alone reads 0 or inf.
+    """
+
+    reading: Reading
+    each: tuple[Reading, ...]
+    statistic: float
+    p_value: float
+
+
+def read_together(texts: Sequence[Tokens], *, confidence: float = 0.95) -> Pooled:
+    """Read one temperature from many texts, and test whether one explains all.
+
+    Raises:
+        ParameterError: there is no text.
+        LogitsError: a token is impossible, see ``read_temperature``.
+
+    Example:
+        >>> cold, hot = Tokens.of([[0.0, 3.0]] * 60, [1] * 60), Tokens.of([[0.0, 3.0]] * 60, [0, 1] * 30)
+        >>> read_together([cold, hot]).p_value < 0.001
+        True
+    """
+    if not texts:
+        raise ParameterError("there is no text to read a temperature from", field="texts")
+    gaps, own = np.concatenate([t.gaps for t in texts]), np.concatenate([t.own for t in texts])
+    one = read_temperature(Tokens(gaps, own), confidence=confidence)
+    each = tuple(read_temperature(text, confidence=confidence) for text in texts)
+    statistic = max(0.0, 2 * (sum(reading.log_likelihood for reading in each) - one.log_likelihood))
+    p_value = float(stats.chi2.sf(statistic, len(texts) - 1)) if len(texts) > 1 else math.nan
+    return Pooled(one, each, statistic, p_value)

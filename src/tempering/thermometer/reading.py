@@ -1,0 +1,121 @@
+"""Read the temperature of a text with a model. Knows models by their protocol; the likelihood is elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tempering.errors import ParameterError, PromptError
+from tempering.models.base import LogitsModel
+from tempering.params import SamplingParams
+from tempering.sampling.distribution import logprob
+from tempering.sampling.forks import fork_scores, refuse_moving_sets
+from tempering.sampling.penalties import Context
+from tempering.thermometer.likelihood import Reading, Tokens, read_temperature
+
+
+def tokens_of_text(model: LogitsModel, prompt: str, text: str, params: SamplingParams | None = None) -> Tokens:
+    """Return the tokens of a text after its prompt, with the distributions that they were drawn from.
+
+    The text is cut into tokens as the model's tokenizer would; a text that was sampled may have been drawn in other
+    pieces, so where the ids are known, use ``tokens_of_ids``.
+
+    Args:
+        model: gives the logits.
+        prompt: what stood before the text; may be empty.
+        text: the text to read, not empty.
+        params: truncation and penalties it was drawn with; their temperature is not used.
+
+    Raises:
+        PromptError: the text is empty, or prompt and text do not fit the context.
+        ParameterError: a truncation keeps another set at every T, so that the likelihood is not of this form.
+    """
+    before = model.encode(prompt)
+    return tokens_of_ids(model, before, model.encode(prompt + text)[len(before) :], params)
+
+
+def tokens_of_ids(
+    model: LogitsModel, prompt: Sequence[int], ids: Sequence[int], params: SamplingParams | None = None
+) -> Tokens:
+    """Return drawn ids after a prompt's ids with their distributions; otherwise as ``tokens_of_text``."""
+    if not ids:
+        raise PromptError("the text is empty")
+    logits = model.score([*prompt, *ids])[len(prompt) - 1 : -1].astype(np.float64)
+    if params is not None:
+        contexts = [Context(tuple(prompt), tuple(ids[:step])) for step in range(len(ids))]
+        logits = fork_scores(logits, params, contexts)
+    return Tokens.of(logits, np.asarray(ids))
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """How well one setting explains a text.
+
+    Attributes:
+        params: the setting, with the likeliest temperature under it.
+        reading: the temperature under it with its interval; None where a token is impossible, or the kept set moves
+            with T.
+        log_likelihood: nats; -inf where impossible.
+        impossible: the places of tokens outside the kept set, at the likeliest temperature tried.
+    """
+
+    params: SamplingParams
+    reading: Reading | None
+    log_likelihood: float
+    impossible: tuple[int, ...]
+
+
+TEMPERATURES = np.geomspace(0.05, 5.0, 60)
+
+
+def compare_settings(
+    model: LogitsModel, prompt: Sequence[int], ids: Sequence[int], settings: Sequence[SamplingParams]
+) -> list[Hypothesis]:
+    """Return how well each setting explains drawn ids, likeliest first.
+
+    Where the kept set does not depend on T the temperature is read exactly; else the likeliest of 60 temperatures
+    from .05 to 5 is taken, and no interval is given.
+    """
+    found = []
+    for params in settings:
+        try:
+            refuse_moving_sets(params)
+        except ParameterError:
+            found.append(_on_a_grid(model, prompt, ids, params))
+            continue
+        tokens = tokens_of_ids(model, prompt, ids, params)
+        if impossible := tokens.impossible:
+            found.append(Hypothesis(params, None, -math.inf, tuple(impossible)))
+        else:
+            reading = read_temperature(tokens)
+            best = replace(params, temperature=reading.temperature)
+            found.append(Hypothesis(best, reading, reading.log_likelihood, ()))
+    return sorted(found, key=lambda hypothesis: -hypothesis.log_likelihood)
+
+
+def _on_a_grid(model: LogitsModel, prompt: Sequence[int], ids: Sequence[int], params: SamplingParams) -> Hypothesis:
+    """Return the likeliest temperature of the grid; if none is possible, that with the fewest impossible tokens."""
+    logits = model.score([*prompt, *ids])[len(prompt) - 1 : -1]
+    contexts = [Context(tuple(prompt), tuple(ids[:step])) for step in range(len(ids))]
+    tried = []
+    for temperature in TEMPERATURES.tolist():
+        setting = replace(params, temperature=temperature)
+        logprobs = logprob(logits, np.asarray(ids), setting, contexts).processed
+        impossible = tuple(np.flatnonzero(np.isneginf(logprobs)).tolist())
+        tried.append(Hypothesis(setting, None, float(logprobs.sum()), impossible))
+    return max(tried, key=lambda hypothesis: (hypothesis.log_likelihood, -len(hypothesis.impossible)))
+
+
+def read_text(model: LogitsModel, prompt: str, text: str) -> Reading:
+    """Return the temperature that a text reads at, untruncated.
+
+    Example:
+        >>> from tempering import load_model
+        >>> reading = read_text(load_model("embedded"), "Once upon a time", ", there was a little girl named Lily.")
+        >>> reading.temperature < 1
+        True
+    """
+    return read_temperature(tokens_of_text(model, prompt, text))
