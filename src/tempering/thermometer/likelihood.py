@@ -7,17 +7,20 @@ unique and Newton's method finds it: l'(b) = sum_t [z_t(x_t) - mean_b z_t], l''(
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import stats
 
 from tempering.errors import LogitsError, ParameterError
 from tempering.sampling.rows import Rows, checked_rows
 
 Values = NDArray[np.float64]
+BLOCK = 65_536
+OUTSIDE = -1e100
+"""The gap of a token outside the kept set: its weight is 0, and as it is finite, so is weight times gap."""
 COLDEST = 1e-6
 """Below this T a draw cannot be told from a greedy one in float64; the search ends there."""
 
@@ -27,7 +30,7 @@ class Tokens:
     """Drawn tokens with their distributions: what a temperature is read from.
 
     Attributes:
-        gaps: logits less the largest of their row, float64 [tokens, vocab]; -inf outside the kept set.
+        gaps: logits less the largest of their row, float64 [tokens, vocab]; ``OUTSIDE`` outside the kept set.
         own: the gap of the token drawn, shape [tokens]; -inf if it lies outside the kept set.
     """
 
@@ -49,7 +52,8 @@ class Tokens:
         if ids.size and not 0 <= ids.min() <= ids.max() < rows.shape[1]:
             raise ParameterError(f"tokens must be ids in [0, {rows.shape[1]})", field="tokens")
         gaps = rows - rows.max(axis=1, keepdims=True)
-        return cls(gaps, np.take_along_axis(gaps, ids[:, None].astype(np.intp), axis=1)[:, 0])
+        own = np.take_along_axis(gaps, ids[:, None].astype(np.intp), axis=1)[:, 0]
+        return cls(np.maximum(gaps, OUTSIDE), own)
 
     def __len__(self) -> int:
         return len(self.own)
@@ -61,12 +65,26 @@ class Tokens:
 
     def moments(self, inverse: float) -> tuple[Values, Values, Values]:
         """Return log Z, mean gap and variance of the gap at b = 1/T, each shape [tokens]."""
-        weights = np.exp(inverse * self.gaps) if inverse else (~np.isneginf(self.gaps)).astype(np.float64)
-        total = weights.sum(axis=1)
-        finite = np.where(np.isneginf(self.gaps), 0.0, self.gaps)
-        mean = np.einsum("tv,tv->t", weights, finite) / total
-        square = np.einsum("tv,tv,tv->t", weights, finite, finite) / total
+        total, mean, square = np.empty((3, len(self)))
+        for rows in self._blocks():
+            gaps = self.gaps[rows]
+            weights = np.exp(inverse * gaps) if inverse else (gaps > OUTSIDE).astype(np.float64)
+            total[rows] = weights.sum(axis=1)
+            weights *= gaps
+            mean[rows] = weights.sum(axis=1)
+            square[rows] = np.einsum("tv,tv->t", weights, gaps)
+        mean, square = mean / total, square / total
         return np.log(total), mean, np.maximum(square - mean**2, 0.0)
+
+    def _blocks(self) -> Iterator[slice]:
+        """Yield rows that fit into the processor's cache together: half the time of one pass over all."""
+        size = max(1, BLOCK // max(1, self.gaps.shape[1]))
+        for begin in range(0, len(self), size):
+            yield slice(begin, begin + size)
+
+    def log_likelihood_at(self, inverse: float) -> float:
+        """Return the log-likelihood of b = 1/T in nats, for tokens inside the kept set."""
+        return float((inverse * self.own - self.moments(inverse)[0]).sum())
 
     def log_likelihood(self, temperature: float) -> float:
         """Return the log-likelihood of a temperature in nats; -inf where it is impossible.
@@ -159,26 +177,35 @@ def read_temperature(tokens: Tokens, *, confidence: float = 0.95) -> Reading:
             f"token {impossible[0]} lies outside the kept set: no temperature can have drawn it", row=(impossible[0],)
         )
 
-    def log_likelihood(inverse: float) -> float:
-        return float((inverse * tokens.own - tokens.moments(inverse)[0]).sum())
-
+    log_likelihood = tokens.log_likelihood_at
     highest, at_one = 1 / COLDEST, log_likelihood(1.0)
     best = _maximum(tokens, highest)
     peak = log_likelihood(best)
-    drop = float(stats.chi2.ppf(confidence, 1)) / 2
-
-    def excess(inverse: float) -> float:
-        return log_likelihood(inverse) - (peak - drop)
-
-    hottest = 0.0 if excess(0.0) >= 0 else _root(excess, 0.0, best)
-    coldest = highest if excess(highest) >= 0 else _root(excess, best, highest)
-    return Reading(
-        _to_t(best, highest), _to_t(coldest, highest), _to_t(hottest, highest), len(tokens), peak, at_one, confidence
-    )
+    level = peak - float(stats.chi2.ppf(confidence, 1)) / 2
+    hottest = 0.0 if log_likelihood(0.0) >= level else _crossing(tokens, level, best, 0.0)
+    coldest = highest if log_likelihood(highest) >= level else _crossing(tokens, level, best, highest)
+    ends = [_to_t(inverse, highest) for inverse in (best, coldest, hottest)]
+    return Reading(ends[0], ends[1], ends[2], len(tokens), peak, at_one, confidence)
 
 
-def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    return float(optimize.brentq(function, low, high, xtol=1e-12, rtol=1e-10))
+def _crossing(tokens: Tokens, level: float, best: float, end: float) -> float:
+    """Return the 1/T between the maximum and an end where the log-likelihood falls to a level.
+
+    Newton: as the log-likelihood is concave, its tangents lie above it, so after one step every iterate lies on the
+    outer side and the steps lead inwards to the crossing.
+    """
+    _, _, variance = tokens.moments(best)
+    width = math.sqrt(2 * (tokens.log_likelihood_at(best) - level) / max(float(variance.sum()), 1e-300))
+    inverse = max(best - width, end) if end < best else min(best + width, end)
+    for _ in range(100):
+        log_z, mean, _ = tokens.moments(inverse)
+        excess = float((inverse * tokens.own - log_z).sum()) - level
+        target = inverse - excess / float((tokens.own - mean).sum())
+        target = max(target, end) if end < best else min(target, end)
+        if abs(target - inverse) <= 1e-10 * abs(inverse):
+            return target
+        inverse = target
+    return inverse
 
 
 def _to_t(inverse: float, highest: float) -> float:
