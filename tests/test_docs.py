@@ -56,8 +56,9 @@ def test_commands_and_options_exist(page: Path) -> None:
             assert set(words[1:]) <= set(targets), line
 
 
-def test_python_in_the_readme_runs() -> None:
-    [code] = blocks(ROOT / "README.md", "python")
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs/models.md"], ids=lambda page: page.name)
+def test_python_in_the_documents_runs(page: Path) -> None:
+    [code] = blocks(page, "python")
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, timeout=120)
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 from safetensors.numpy import save_file
+from tokenizers import Tokenizer, processors
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -68,7 +68,9 @@ def write(weights: dict[str, np.ndarray], facts: dict[str, int | float], tokeniz
     (folder / "config.json").write_text(json.dumps(config_of(facts), indent=1) + "\n")
     special = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT}
     (folder / "tokenizer_config.json").write_text(json.dumps(special, indent=1) + "\n")
-    shutil.copy(tokenizer, folder / "tokenizer.json")
+    known = Tokenizer.from_file(str(tokenizer))
+    known.post_processor = processors.TemplateProcessing(single=f"{END_OF_TEXT} $A", special_tokens=[(END_OF_TEXT, 0)])
+    known.save(str(folder / "tokenizer.json"))
 
 
 def main() -> None:

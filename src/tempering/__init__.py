@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tempering.generation.completion import Completion
     from tempering.generation.decode import Request, generate
     from tempering.generation.forks import ForkTree, fork_tree
+    from tempering.models.base import LogitsModel
     from tempering.models.registry import load_model
     from tempering.params import SamplingParams
     from tempering.sampling.distribution import Logprobs, distribution, logprob
@@ -29,6 +30,7 @@ _HOME = {
     "Context": "tempering.sampling.penalties",
     "Facts": "tempering.sampling.facts",
     "ForkTree": "tempering.generation.forks",
+    "LogitsModel": "tempering.models.base",
     "Logprobs": "tempering.sampling.distribution",
     "Reading": "tempering.thermometer.likelihood",
     "Request": "tempering.generation.decode",
@@ -50,6 +52,7 @@ __all__ = [
     "Context",
     "Facts",
     "ForkTree",
+    "LogitsModel",
     "Logprobs",
     "Reading",
     "Request",

@@ -248,7 +248,7 @@ def test_read_says_temperature_interval_and_n(tmp_path: Path) -> None:
 
 def test_models_are_listed() -> None:
     assert "embedded" in run("models").stdout
-    assert {"name", "what"} == set(json.loads(run("models", "--json").stdout)[0])
+    assert {"name", "what", "install"} == set(json.loads(run("models", "--json").stdout)[0])
 
 
 def test_ctrl_c_keeps_what_is_there_and_says_so(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +10,11 @@ import pytest
 
 from tempering import Request, SamplingParams
 from tempering.generation.decode import generate
-from tempering.models.embedded import WEIGHTS
 from tempering.models.onnx import OnnxModel
 
 pytestmark = [pytest.mark.engine("transformers"), pytest.mark.filterwarnings("ignore")]
 
 PROMPTS = ("Once upon a time, there was a little girl who", "The dragon was afraid of the dark. Every night")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
-    out = tmp_path_factory.mktemp("transformers")
-    script = repository / "training" / "to_transformers.py"
-    subprocess.run([sys.executable, str(script), "--model", str(WEIGHTS), "--out", str(out)], check=True)
-    return out
 
 
 @pytest.fixture(scope="module")

@@ -158,7 +158,7 @@ def test_a_copied_folder_is_the_same_model(tmp_path: Path, model: OnnxModel) -> 
     assert (copy.score([0, 5]) == model.score([0, 5])).all()
 
 
-@pytest.mark.parametrize("name", ["", "gpt", "embedded:x", "onnx:", "hf:x/y", "onnx"])
+@pytest.mark.parametrize("name", ["", "gpt", "embedded:x", "onnx:", "onnx"])
 def test_unknown_names_say_what_is_known(name: str) -> None:
     with pytest.raises(ModelError, match=r"embedded|folder") as caught:
         load_model(name)

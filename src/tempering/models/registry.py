@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 
 from tempering.errors import UnknownModelError
 from tempering.models.base import LogitsModel
 
 BACKENDS = {
     "embedded": ("tempering.models.embedded:load", "embedded", "a small story model that ships with the package"),
+    "hf": (
+        "tempering.models.transformers:load",
+        "hf:./folder or hf:ORG/NAME",
+        "a causal model of transformers, from safetensors",
+    ),
     "onnx": ("tempering.models.onnx:load", "onnx:./folder", "a folder with model.onnx, tokenizer.json and model.json"),
 }
 """Kind of name: where its loader is, how the name is written, what it is."""
+
+NEEDS = {"hf": ("transformers", ("torch", "transformers"))}
+"""Kinds that need an extra: its name, and the modules that it brings."""
 
 ENTRY_POINTS = "tempering.models"
 
@@ -39,6 +48,18 @@ def load_model(name: str) -> LogitsModel:
         known = ", ".join(written for _, written, _ in BACKENDS.values())
         raise UnknownModelError(f"unknown model {name!r}; a model name is one of: {known}")
     return loader(rest)
+
+
+def missing_extra(kind: str) -> str | None:
+    """Return the line that installs what a kind of model lacks here; None if nothing is missing.
+
+    Example:
+        >>> missing_extra("embedded") is None
+        True
+    """
+    extra, modules = NEEDS.get(kind, ("", ()))
+    missing = any(find_spec(module) is None for module in modules)
+    return f"pip install 'tempering[{extra}]'" if missing else None
 
 
 def _loader(kind: str) -> Callable[[str], LogitsModel] | None:

@@ -1,0 +1,254 @@
+"""Models of the transformers library, on CPU or CUDA. Knows nothing of sampling.
+
+Weights load from safetensors only, and code that comes with a model is never run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tempering.errors import MissingExtraError, ModelError, ParameterError, PromptError
+from tempering.models.base import ModelInfo, Prefix
+
+DTYPES = ("float32", "bfloat16", "float16")
+WHOLE_FILE = 64 << 20
+"""Files up to this size are hashed whole; of larger ones 64 pieces of 1 MiB, evenly spread."""
+
+Array = NDArray[np.float32]
+
+
+def load(rest: str) -> TransformersModel:
+    """Return the model of a folder or hub id, as in ``hf:./folder`` or ``hf:ORG/NAME?dtype=bfloat16&device=cuda``.
+
+    Raises:
+        MissingExtraError: torch or transformers is not installed.
+        ModelError: the model cannot be found or loaded, or has layers whose memory cannot be shared and forked.
+        ParameterError: an option is not known.
+    """
+    where, _, query = rest.partition("?")
+    options = dict(parse_qsl(query))
+    if unknown := options.keys() - {"dtype", "device"}:
+        raise ParameterError(f"hf: has no option {min(unknown)!r}; options are dtype and device", field="model")
+    if not where:
+        raise ModelError("hf: needs a folder or a hub id, as in hf:./folder or hf:ORG/NAME")
+    return TransformersModel(where, name=f"hf:{rest}", **options)
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Keys and values of one text, a pair a layer, each [1, heads, time, width]."""
+
+    layers: tuple[tuple[Any, Any], ...]
+    length: int
+
+
+class TransformersModel:
+    """A causal language model of transformers; a ``LogitsModel``.
+
+    Args:
+        where: a folder, or an id of the hub.
+        name: what the model is called in results.
+        dtype: float32 (on a CPU the default), bfloat16 or float16; else what the weights are stored in.
+        device: as torch names it; CUDA where there is one unless given.
+
+    Raises:
+        MissingExtraError: torch or transformers is not installed.
+        ModelError: the model cannot be found or loaded.
+        ParameterError: dtype or device is not known.
+    """
+
+    def __init__(self, where: str, *, name: str, dtype: str | None = None, device: str | None = None) -> None:
+        try:
+            import torch  # noqa: PLC0415 - engines are loaded when used
+            import transformers  # noqa: PLC0415
+        except ImportError:
+            raise MissingExtraError(
+                f"{name}: needs torch and transformers: pip install 'tempering[transformers]'"
+            ) from None
+        if dtype is not None and dtype not in DTYPES:
+            raise ParameterError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}", field="model")
+        self.torch, self.transformers = torch, transformers
+        try:
+            self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+            kind = dtype or ("float32" if self.device.type == "cpu" else "auto")
+            self.tokenizer = transformers.AutoTokenizer.from_pretrained(where, trust_remote_code=False)
+            self.network = transformers.AutoModelForCausalLM.from_pretrained(
+                where, dtype=kind, use_safetensors=True, trust_remote_code=False
+            )
+            self.network.to(self.device).eval()
+        except Exception as problem:  # the library raises OSError, ValueError, RuntimeError, KeyError and its own
+            raise ModelError(f"{name}: {_short(problem)}") from None
+        config = self.network.config.get_text_config()
+        _refuse_other_layers(config, name)
+        precision = str(self.network.dtype).removeprefix("torch.")
+        self.info = ModelInfo(
+            name=name,
+            identity=f"{name.partition('?')[0]}@{_digest(where, config)}+{precision}",
+            vocabulary=int(config.vocab_size),
+            context=int(config.max_position_embeddings),
+            end_tokens=_end_tokens(self.network),
+            details={
+                "parameters": sum(p.numel() for p in self.network.parameters()),
+                "engine": f"transformers {transformers.__version__}, torch {torch.__version__}, {self.device}",
+            },
+        )
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a prompt as the tokenizer begins a text; what spells a special token is text."""
+        return list(self.tokenizer(text, split_special_tokens=True)["input_ids"])
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of ids."""
+        return str(self.tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def prefill(self, tokens: Sequence[int]) -> Prefix:
+        """Read a prompt once."""
+        out = self._read(tokens, keep=1)
+        layers = tuple((layer.keys, layer.values) for layer in out.past_key_values.layers)
+        return Prefix(tuple(tokens), _array(out.logits[0, -1]), Cache(layers, len(tokens)))
+
+    def score(self, tokens: Sequence[int]) -> Array:
+        """Return the logits after every token, shape [tokens, vocab]."""
+        return _array(self._read(tokens, keep=0).logits[0])
+
+    def batch(self, size: int) -> TransformersBatch:  # noqa: ARG002 - rows are added as they come
+        """Return room for texts."""
+        return TransformersBatch(self)
+
+    def _read(self, tokens: Sequence[int], *, keep: int) -> Any:
+        if not tokens:
+            raise PromptError("the prompt is empty")
+        if len(tokens) > self.info.context:
+            context = self.info.context
+            raise PromptError(f"the prompt has {len(tokens)} tokens; the context of {self.info.name} holds {context}")
+        ids = self.torch.tensor([list(tokens)], device=self.device)
+        cache = self.transformers.DynamicCache()
+        with self.torch.inference_mode():
+            return self.network(ids, past_key_values=cache, use_cache=True, logits_to_keep=keep)
+
+
+class TransformersBatch:
+    """Rows of texts with their caches. A step appends a slot to every row; which slots count, a mask says."""
+
+    def __init__(self, model: TransformersModel) -> None:
+        self.model, self.torch = model, model.torch
+        self.layers: list[tuple[Any, Any]] = []
+        self.mask = self.torch.zeros((0, 0), dtype=self.torch.long, device=model.device)
+
+    def place(self, row: int, prefix: Prefix) -> None:
+        """Begin a text in a row, after a prompt."""
+        cache: Cache = prefix.cache
+        slots = max(self.mask.shape[1], cache.length)
+        filled = (self.torch.arange(slots, device=self.model.device) < cache.length).long()[None]
+        self.mask = self._set(self._padded(self.mask, slots, 1), row, filled)
+        held = self.layers or [(None, None)] * len(cache.layers)
+        self.layers = [
+            (self._placed(keys, row, new_keys, slots), self._placed(values, row, new_values, slots))
+            for (keys, values), (new_keys, new_values) in zip(held, cache.layers, strict=True)
+        ]
+
+    def _placed(self, held: Any, row: int, new: Any, slots: int) -> Any:
+        return self._set(self._padded(held, slots, 2), row, self._padded(new, slots, 2))
+
+    def copy(self, source: int, target: int) -> None:
+        """Make the target row the same text as the source row."""
+        self.mask = self._set(self.mask, target, self.mask[source : source + 1])
+        self.layers = [
+            (self._set(k, target, k[source : source + 1]), self._set(v, target, v[source : source + 1]))
+            for k, v in self.layers
+        ]
+
+    def step(self, tokens: NDArray[np.int64]) -> Array:
+        """Append one token to each of the first rows; return scores of the next."""
+        torch, count = self.torch, len(tokens)
+        lengths = self.mask[:count].sum(dim=1, keepdim=True)
+        longest = int(lengths.max())
+        if longest >= self.model.info.context:
+            raise PromptError(f"a text is longer than the context of {self.model.info.name}: {self.model.info.context}")
+        self.mask = torch.cat([self.mask[:count], torch.ones_like(lengths)], dim=1)
+        cache = self.model.transformers.DynamicCache()
+        for layer, (keys, values) in enumerate(self.layers):
+            cache.update(keys[:count], values[:count], layer)
+        ids = torch.as_tensor(tokens, device=self.model.device)[:, None]
+        with torch.inference_mode():
+            out = self.model.network(
+                ids, attention_mask=self.mask, position_ids=lengths, past_key_values=cache, use_cache=True
+            )
+        self.layers = [(layer.keys, layer.values) for layer in out.past_key_values.layers]
+        if self.mask.shape[1] > 2 * (longest + 1) + 64:
+            self._compact(longest + 1)
+        return _array(out.logits[:, -1])
+
+    def _compact(self, longest: int) -> None:
+        """Drop slots that no row uses: each row's filled slots move to the front, in order."""
+        order = self.torch.argsort(1 - self.mask, dim=1, stable=True)[:, :longest]
+        self.mask = self.mask.gather(1, order)
+        self.layers = [(self._gathered(keys, order), self._gathered(values, order)) for keys, values in self.layers]
+
+    def _gathered(self, array: Any, order: Any) -> Any:
+        return array.gather(2, order[:, None, :, None].expand(-1, array.shape[1], -1, array.shape[3]))
+
+    def _padded(self, array: Any, slots: int, axis: int) -> Any:
+        if array is None or array.shape[axis] == slots:
+            return array
+        shape = list(array.shape)
+        shape[axis] = slots - shape[axis]
+        return self.torch.cat([array, array.new_zeros(shape)], dim=axis)
+
+    def _set(self, array: Any, row: int, value: Any) -> Any:
+        """Return the array with a row replaced, or added at the end."""
+        if array is None:
+            return value.clone()
+        if row < array.shape[0]:
+            return self.torch.cat([array[:row], value, array[row + 1 :]])
+        return self.torch.cat([array, value])
+
+
+def _array(tensor: Any) -> Array:
+    return np.asarray(tensor.float().cpu().numpy(), dtype=np.float32)
+
+
+def _short(problem: Exception) -> str:
+    return " ".join(str(problem).split())[:300] or type(problem).__name__
+
+
+def _refuse_other_layers(config: Any, name: str) -> None:
+    """Check that every layer attends to the whole text: only then are slots free to hold any row's tokens."""
+    kinds = set(getattr(config, "layer_types", None) or {"full_attention"})
+    if other := kinds - {"full_attention"}:
+        raise ModelError(f"{name}: has layers of kind {min(other)}; only full attention can be shared and forked here")
+
+
+def _end_tokens(network: Any) -> tuple[int, ...]:
+    ends = network.generation_config.eos_token_id
+    if ends is None:
+        ends = network.config.get_text_config().eos_token_id
+    return () if ends is None else tuple(ends) if isinstance(ends, list | tuple) else (int(ends),)
+
+
+def _digest(where: str, config: Any) -> str:
+    """Return what tells these weights from others: the hub's commit, or a hash of the folder's files."""
+    folder = Path(where)
+    if not folder.is_dir():
+        return str(getattr(config, "_commit_hash", None) or "unknown")[:12]
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*")):
+        if path.suffix in {".safetensors", ".json", ".model"} and path.is_file():
+            size = path.stat().st_size
+            digest.update(f"{path.name}:{size}:".encode())
+            with path.open("rb") as stream:
+                if size <= WHOLE_FILE:
+                    digest.update(stream.read())
+                else:
+                    for piece in range(64):
+                        stream.seek(piece * (size - (1 << 20)) // 63)
+                        digest.update(stream.read(1 << 20))
+    return digest.hexdigest()[:12]
