@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from tempering.params import SamplingParams
     from tempering.sampling.distribution import Logprobs, distribution, logprob
     from tempering.sampling.draw import draw
+    from tempering.sampling.equivalence import (
+        Translation,
+        compare_orders,
+        equivalent_temperature,
+        translate,
+    )
     from tempering.sampling.facts import Facts, facts
     from tempering.sampling.penalties import Context
     from tempering.thermometer.likelihood import Reading, read_temperature
@@ -36,8 +42,11 @@ _HOME = {
     "Request": "tempering.generation.decode",
     "SamplingParams": "tempering.params",
     "TemperingError": "tempering.errors",
+    "Translation": "tempering.sampling.equivalence",
+    "compare_orders": "tempering.sampling.equivalence",
     "distribution": "tempering.sampling.distribution",
     "draw": "tempering.sampling.draw",
+    "equivalent_temperature": "tempering.sampling.equivalence",
     "facts": "tempering.sampling.facts",
     "fork_tree": "tempering.generation.forks",
     "generate": "tempering.generation.decode",
@@ -45,6 +54,7 @@ _HOME = {
     "logprob": "tempering.sampling.distribution",
     "read_temperature": "tempering.thermometer.likelihood",
     "read_text": "tempering.thermometer.reading",
+    "translate": "tempering.sampling.equivalence",
 }
 
 __all__ = [
@@ -58,9 +68,12 @@ __all__ = [
     "Request",
     "SamplingParams",
     "TemperingError",
+    "Translation",
     "__version__",
+    "compare_orders",
     "distribution",
     "draw",
+    "equivalent_temperature",
     "facts",
     "fork_tree",
     "generate",
@@ -68,6 +81,7 @@ __all__ = [
     "logprob",
     "read_temperature",
     "read_text",
+    "translate",
 ]
 
 

@@ -124,6 +124,8 @@ BAD = [
     (["fork", "a", "--top-p", "0.9"], 2, "top_p after temperature keeps another set at every T"),
     (["fork", "a", "--highest", "inf"], 2, "highest must be finite"),
     (["fork", "a", "--grid", "x"], 2, "temperatures must be numbers"),
+    (["orders", "a", "--to", "nonsense"], 2, "order must be one of"),
+    (["orders", "a", "-T", "-1"], 2, "temperature must be in"),
     (["read", ""], 2, "the text is empty"),
     (["read", "a", "--model", "nope"], 3, "unknown model"),
     (["read", "word " * 600], 2, "the context of embedded holds 512"),
@@ -244,6 +246,17 @@ def test_read_says_temperature_interval_and_n(tmp_path: Path) -> None:
     assert "impossible under these settings" in run("read", "zebra quantum", "--top-k", "2").stdout
     assert "kept set moves with T" in run("read", made, "--min-p", "0.000001").stdout
     assert json.loads(run("read", made, "--top-k", "2", "--json").stdout)["impossible"] is not None
+
+
+def test_orders_are_shown_and_translated() -> None:
+    arguments = ["orders", "Once upon a time, there was a", "-T", "2", "--min-p", "0.1"]
+    shown = run(*arguments, "--to", "llama.cpp").stdout
+    assert "equivalent T" in shown
+    assert "as llama.cpp: temperature 2, min_p 0.01, order llama.cpp" in shown
+    assert "the same distribution on all logits; 0.0000 of the probability moves" in shown
+    record = json.loads(run(*arguments, "--to", "vllm", "--json").stdout)
+    assert [row["order"] for row in record["orders"]] == ["transformers", "llama.cpp", "vllm", "mlx-lm"]
+    assert record["translation"]["exact"]
 
 
 def test_models_are_listed() -> None:
