@@ -14,6 +14,7 @@ from tempering.models.onnx import OnnxModel
 
 ENGINES = {
     "transformers": ("torch", "transformers", "safetensors", "onnx"),
+    "torch": ("torch", "safetensors", "onnx"),
     "chromium": ("chromium",),
 }
 """Engine marks and what each needs: Python modules, or a program on the path."""

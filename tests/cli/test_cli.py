@@ -185,6 +185,8 @@ def test_report_is_built_again(finished: Path, tmp_path: Path) -> None:
     assert page.read_bytes() == before
     assert run("report", str(finished), "--out", str(tmp_path / "x.html")).returncode == 0
     assert (tmp_path / "x.html").read_bytes() == before
+    record = json.loads(run("report", str(finished), "--json").stdout)
+    assert record == {"report": str(page), "samples": 8, "planned": 8}
 
 
 def test_a_changed_plan_is_refused_in_words(finished: Path) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from tempering.measures import MEASURES
+from tempering.report.figures import measure_figure
 from tempering.report.numbers import temperature
 from tempering.report.page import POLICY, build_report
 from tempering.report.words import trend_groups
@@ -95,6 +96,12 @@ def test_figures_follow_the_colours_of_the_page(page: str) -> None:
     assert len(svgs) == len(MEASURES)
     for svg in svgs:
         assert not re.search(r'(?:fill|stroke)="(?!none|transparent|var\()[^"]+"', svg)
+
+
+def test_a_wide_range_gets_a_logarithmic_axis(results: StudyResults) -> None:
+    one = results.estimates.filter(results.estimates["measure"] == "self_perplexity")
+    assert "log scale" in measure_figure(one, "a")
+    assert "log scale" not in measure_figure(one.filter(one["temperature"] == 0), "a")
 
 
 def test_hostile_text_stays_text(hostile: StudyResults) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,11 +19,17 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write; report.html in the folder unless given.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print its place and how complete the run is.")] = False,
 ) -> None:
     """Build the report of a run again, finished or not."""
     from tempering.study.analysis import load_results  # noqa: PLC0415 - loaded when the command runs
 
-    print(write_report(load_results(folder), out or folder / REPORT))
+    results = load_results(folder)
+    page = write_report(results, out or folder / REPORT)
+    if as_json:
+        print(json.dumps({"report": str(page), "samples": len(results.completions), "planned": results.plan.size}))
+    else:
+        print(page)
 
 
 def write_report(results: StudyResults, path: Path) -> Path:

@@ -17,6 +17,8 @@ LINE, INK, RULE = "#010203", "#010204", "#010205"
 
 COLOURS = {LINE: "var(--accent)", INK: "var(--soft-ink)", RULE: "var(--rule)"}
 WIDTH, HEIGHT = 330, 170
+LOG_FROM = 100
+"""From this ratio of the largest to the smallest value on, a figure has a logarithmic axis."""
 
 
 def measure_figure(estimates: pl.DataFrame, name: str) -> str:
@@ -45,10 +47,9 @@ def measure_figure(estimates: pl.DataFrame, name: str) -> str:
     )
     high = max((v for row in rows for v in (row["high"], row["mean"]) if v is not None), default=1.0)
     low = min((v for row in rows for v in (row["low"], row["mean"]) if v is not None), default=0.0)
-    domain = [min(0.0, low), high if high > min(0.0, low) else 1.0]
-    y = alt.Y(
-        "mean:Q", axis=alt.Axis(title=None, tickCount=4, format=",.4~f"), scale=alt.Scale(domain=domain, nice=True)
-    )
+    wide = low > 0 and high > LOG_FROM * low
+    scale = alt.Scale(type="log", nice=True) if wide else _linear(low, high)
+    y = alt.Y("mean:Q", axis=alt.Axis(title="log scale" if wide else None, tickCount=4, format=",.4~f"), scale=scale)
     band = base.mark_area(color=LINE, opacity=0.22).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
     line = base.mark_line(color=LINE, strokeWidth=2).encode(y=y)
     points = base.mark_point(color=LINE, fill=LINE, opacity=1, size=26).encode(y=y)
@@ -67,6 +68,14 @@ def measure_figure(estimates: pl.DataFrame, name: str) -> str:
     return _inlined(vl_convert.vegalite_to_svg(chart.to_dict(validate=False)), name)
 
 
+def _linear(low: float, high: float) -> Any:
+    """Return a scale that holds 0, as half a picture of a share misleads."""
+    import altair as alt  # noqa: PLC0415
+
+    floor = min(0.0, low)
+    return alt.Scale(domain=[floor, high if high > floor else 1.0], nice=True)
+
+
 def _placed(estimates: pl.DataFrame) -> list[dict[str, Any]]:
     """Return rows with a place on the axis; T = inf stands to the right of the others, under its own label."""
     rows = estimates.sort("temperature").to_dicts()
@@ -80,7 +89,7 @@ def _placed(estimates: pl.DataFrame) -> list[dict[str, Any]]:
     return placed
 
 
-def _spread(places: list[float], least: float = 0.075) -> list[float]:
+def _spread(places: list[float], least: float = 0.09) -> list[float]:
     """Return those places whose labels do not touch: the last, and others far enough from those chosen."""
     if not places:
         return []

@@ -230,8 +230,8 @@ token; T = 1 is the distribution the model was trained to give; above it, unlike
 text is determined by what the model learnt.</p>
 <p><strong>Bands.</strong> A mean of a few texts is uncertain. The band is an interval that would hold the true mean in
 about 95 of 100 such studies with other prompts of this kind. The prompt is the unit: three texts of one prompt are not
-three independent witnesses. What is seen here holds for this model and prompts like these; another model or another
-task can differ.</p>
+three independent witnesses. A band without width says that nothing varied in these texts, not that nothing can. What
+is seen here holds for this model and prompts like these; another model or another task can differ.</p>
 <p><strong>Paired texts.</strong> The same sample index uses the same random noise at every T, so a difference between
 two columns is due to T and not to luck.</p>
 <p><strong>Proxies.</strong> No formula reads a story. In the study by Peeperkorn and others (2024, arXiv 2405.00492)
