@@ -18,7 +18,7 @@ LINE, INK, RULE = "#010203", "#010204", "#010205"
 COLOURS = {LINE: "var(--accent)", INK: "var(--soft-ink)", RULE: "var(--rule)"}
 WIDTH, HEIGHT = 330, 170
 LOG_FROM = 100
-"""From this ratio of the largest to the smallest value on, a figure has a logarithmic axis."""
+"""From this ratio of the largest to the smallest value on, a figure of values above 1 has a logarithmic axis."""
 
 
 def measure_figure(estimates: pl.DataFrame, name: str) -> str:
@@ -47,10 +47,13 @@ def measure_figure(estimates: pl.DataFrame, name: str) -> str:
     )
     high = max((v for row in rows for v in (row["high"], row["mean"]) if v is not None), default=1.0)
     low = min((v for row in rows for v in (row["low"], row["mean"]) if v is not None), default=0.0)
-    wide = low > 0 and high > LOG_FROM * low
-    scale = alt.Scale(type="log", nice=True) if wide else _linear(low, high)
-    y = alt.Y("mean:Q", axis=alt.Axis(title="log scale" if wide else None, tickCount=4, format=",.4~f"), scale=scale)
-    band = base.mark_area(color=LINE, opacity=0.22).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
+    wide = low >= 1 and high > LOG_FROM * low
+    settings = {
+        "axis": alt.Axis(title="log scale" if wide else None, tickCount=4, format=",.4~f"),
+        "scale": alt.Scale(type="log", nice=True) if wide else _linear(low, high),
+    }
+    y = alt.Y("mean:Q", **settings)
+    band = base.mark_area(color=LINE, opacity=0.22).encode(y=alt.Y("low:Q", **settings), y2="high:Q")
     line = base.mark_line(color=LINE, strokeWidth=2).encode(y=y)
     points = base.mark_point(color=LINE, fill=LINE, opacity=1, size=26).encode(y=y)
     chart = (band + line + points).properties(width=WIDTH, height=HEIGHT)
