@@ -48,7 +48,7 @@ def measure_figure(estimates: pl.DataFrame, name: str) -> str:
     high = max((v for row in rows for v in (row["high"], row["mean"]) if v is not None), default=1.0)
     low = min((v for row in rows for v in (row["low"], row["mean"]) if v is not None), default=0.0)
     wide = low >= 1 and high > LOG_FROM * low
-    settings = {
+    settings: dict[str, Any] = {
         "axis": alt.Axis(title="log scale" if wide else None, tickCount=4, format=",.4~f"),
         "scale": alt.Scale(type="log", nice=True) if wide else _linear(low, high),
     }
