@@ -1,6 +1,6 @@
 """Turn the corpora into a tokenizer and token arrays: the first step of the recipe.
 
-Run: ``python training/prepare.py --corpus ../shared/corpus --out build/embedded``. Writes ``tokenizer.json`` and, for
+Run: ``python training/prepare.py --corpus CORPUS --out build/embedded``. Writes ``tokenizer.json`` and, for
 each corpus and part, ``NAME.PART.npz`` with ``tokens`` (uint16, each document preceded by the end-of-text mark),
 ``starts`` (where documents begin) and ``characters`` (how many characters the documents hold).
 """
