@@ -14,6 +14,7 @@ from tempering.models.onnx import OnnxModel
 
 ENGINES = {
     "transformers": ("torch", "transformers", "safetensors", "onnx"),
+    "llama_cpp": ("llama_cpp", "gguf", "onnx"),
     "torch": ("torch", "safetensors", "onnx"),
     "chromium": ("chromium",),
 }

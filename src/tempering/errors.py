@@ -11,6 +11,9 @@ error's ``exit_code``::
     ├── ModelError              3   a model cannot be found, loaded or run
     │   ├── UnknownModelError       the name means nothing here
     │   ├── MissingExtraError       an optional package is not installed
+    │   ├── ChatTemplateError       a conversation for a model that has no template, or whose template refuses it
+    │   ├── ServerError             a server cannot be reached, refuses a request, or answers what cannot be read
+    │   ├── NoLogitsError           what was asked needs full logits; a server gives text
     │   └── LogitsError             logits that must not be sampled: NaN, +inf, or nothing left in a row
     └── StoreError              4   a run folder cannot be read or written
         └── RunFormatError          the folder was written by another version of the format
@@ -61,6 +64,22 @@ class UnknownModelError(ModelError):
 
 class MissingExtraError(ModelError, ImportError):
     """An optional package is not installed; the message carries the install line."""
+
+
+class ChatTemplateError(ModelError, ValueError):
+    """A conversation was given to a model that has no chat template, or whose template refuses it."""
+
+
+class ServerError(ModelError):
+    """A server cannot be reached, refuses a request, or answers what cannot be read; ``status`` is HTTP's, if any."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NoLogitsError(ModelError, TypeError):
+    """What was asked needs full logits, and the model gives text only."""
 
 
 class LogitsError(ModelError, ValueError):

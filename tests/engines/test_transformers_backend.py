@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from tempering import Completion, LogitsModel, Request, SamplingParams, fork_tree, load_model, read_text
-from tempering.errors import ModelError, ParameterError
+from tempering.errors import ChatTemplateError, ModelError, ParameterError
 from tempering.generation.decode import generate
+from tempering.models.base import ChatModel, conversation
 from tempering.models.onnx import OnnxModel
 from tempering.study.plan import make_plan
 from tempering.study.run import run_study
@@ -108,3 +109,21 @@ def test_the_identity_is_that_of_the_files(folder: Path, tmp_path: Path) -> None
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 1e-6}))
     assert digest(copy) != before
+
+
+def test_a_conversation_goes_through_the_tokenizers_template(
+    folder: Path, peer: LogitsModel, tmp_path: Path, chat_template: str
+) -> None:
+    assert isinstance(peer, ChatModel)
+    with pytest.raises(ChatTemplateError, match="has no chat template"):
+        peer.encode_chat(conversation("Hello"))
+    taught = tmp_path / "taught"
+    shutil.copytree(folder, taught)
+    (taught / "chat_template.jinja").write_text(chat_template)
+    model = load_model(f"hf:{taught}?device=cpu")
+    assert isinstance(model, ChatModel)
+    tokens = model.encode_chat(conversation("Hello, who are you?"))
+    assert tokens.count(0) == 1
+    assert model.decode(tokens) == "user: Hello, who are you?\nassistant:"
+    with pytest.raises(ChatTemplateError, match="no system messages"):
+        model.encode_chat(conversation("Hello", "Be kind."))

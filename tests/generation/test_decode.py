@@ -15,6 +15,7 @@ import tempering
 from tempering import Completion, Request, SamplingParams
 from tempering.errors import ParameterError, PromptError
 from tempering.generation.decode import TextStream, generate
+from tempering.models.base import PromptText
 from tempering.models.onnx import OnnxModel
 from tempering.sampling.noise import sequence_of
 
@@ -30,29 +31,31 @@ def _requests(limit: int = 24) -> list[Request]:
     ]
 
 
-def _by_key(completions: list[Completion]) -> dict[tuple[str, float, int], Completion]:
+def _by_key(completions: list[Completion]) -> dict[tuple[PromptText, float, int], Completion]:
     return {(c.prompt, c.params.temperature, c.sample): c for c in completions}
 
 
 @pytest.fixture(scope="module")
-def together(model: OnnxModel) -> dict[tuple[str, float, int], Completion]:
+def together(model: OnnxModel) -> dict[tuple[PromptText, float, int], Completion]:
     return _by_key(list(generate(model, _requests())))
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 16])
 def test_the_batch_size_changes_nothing(
-    model: OnnxModel, together: dict[tuple[str, float, int], Completion], size: int
+    model: OnnxModel, together: dict[tuple[PromptText, float, int], Completion], size: int
 ) -> None:
     assert _by_key(list(generate(model, _requests(), batch_size=size))) == together
 
 
-def test_order_and_company_change_nothing(model: OnnxModel, together: dict[tuple[str, float, int], Completion]) -> None:
+def test_order_and_company_change_nothing(
+    model: OnnxModel, together: dict[tuple[PromptText, float, int], Completion]
+) -> None:
     some = [_requests()[i] for i in np.random.default_rng(1).permutation(30)[:9]]
     for key, completion in _by_key(list(generate(model, some, batch_size=4))).items():
         assert together[key] == completion
 
 
-def test_another_process_writes_the_same(together: dict[tuple[str, float, int], Completion]) -> None:
+def test_another_process_writes_the_same(together: dict[tuple[PromptText, float, int], Completion]) -> None:
     code = (
         "from tempering import *;"
         "r = Request('Once upon a time', SamplingParams(temperature=1.6, seed=3), 1, max_tokens=24);"
@@ -87,7 +90,7 @@ def test_greedy_is_the_argmax_and_ignores_the_seed(model: OnnxModel) -> None:
     assert scores.argmax(axis=1).tolist() == list(tokens)
 
 
-def test_temperature_changes_the_text(together: dict[tuple[str, float, int], Completion]) -> None:
+def test_temperature_changes_the_text(together: dict[tuple[PromptText, float, int], Completion]) -> None:
     assert len({together[PROMPTS[0], t, 0].tokens for t in (0.0, 0.7, 1.0, 1.6, math.inf)}) == 5
 
 
@@ -135,7 +138,7 @@ def test_no_requests_no_completions(model: OnnxModel) -> None:
     assert list(generate(model, [])) == []
 
 
-def test_a_completion_survives_json(together: dict[tuple[str, float, int], Completion]) -> None:
+def test_a_completion_survives_json(together: dict[tuple[PromptText, float, int], Completion]) -> None:
     for completion in together.values():
         record = json.loads(json.dumps(completion.as_dict(), allow_nan=False))
         assert Completion.from_dict(record) == completion

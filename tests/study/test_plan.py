@@ -124,3 +124,31 @@ def test_a_plan_file_may_name_a_prompt_file_beside_it(tmp_path: Path) -> None:
         (tmp_path / "bad.yaml").write_text(content)
         with pytest.raises(UsageError, match=message):
             read_plan_file(tmp_path / "bad.yaml")
+
+
+def test_prompts_may_be_conversations(tmp_path: Path) -> None:
+    asked = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
+    path = tmp_path / "chat.jsonl"
+    path.write_text("\n".join(json.dumps(record) for record in ({"messages": asked}, {"id": "b", "text": "Why?"})))
+    first, second = read_prompts(path)
+    assert [message.role for message in first.messages] == ["system", "user"]
+    plan = make_plan({"prompts": [first, second]})
+    assert make_plan(json.loads(plan.model_dump_json())) == plan
+    chat = plan.as_chat("Be brief.")
+    assert chat.prompts[0] == first, "a conversation is left as it is"
+    assert chat.prompts[1].id == "b"
+    assert chat.prompts[1].messages == first.messages
+    assert plan.differences(chat) == ["prompts"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ({"id": "a"}, "needs a text or messages"),
+        ({"id": "a", "text": "x", "messages": [{"role": "user", "content": "y"}]}, "not both"),
+        ({"id": "a", "messages": [{"role": "robot", "content": "y"}]}, "role"),
+    ],
+)
+def test_a_bad_conversation_is_refused(prompt: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        make_plan({"prompts": [prompt]})

@@ -10,6 +10,7 @@ import typer
 
 from tempering.cli import options
 from tempering.cli.terminal import say
+from tempering.models.base import shown_prompt
 from tempering.params import SamplingParams
 from tempering.report.untrusted import printable
 
@@ -74,7 +75,7 @@ def _drawn(tree: ForkTree) -> Tree:
     from rich.text import Text  # noqa: PLC0415
     from rich.tree import Tree  # noqa: PLC0415
 
-    root = Tree(Text(printable(tree.prompt), style="bold"))
+    root = Tree(Text(printable(shown_prompt(tree.prompt)), style="bold"))
     nodes = {-1: root}
     for index in _depth_first(tree):
         branch = tree.branches[index]

@@ -28,6 +28,8 @@ def generate(
         Path | None, typer.Option("--prompt-file", "-f", help="A file whose whole text is the prompt.")
     ] = None,
     model: options.Model = None,
+    chat: options.Chat = False,
+    system: options.System = None,
     temperature: Annotated[
         float,
         typer.Option("--temperature", "-T", help="Divides the logits; 0 is greedy.", rich_help_panel=options.SAMPLING),
@@ -39,7 +41,7 @@ def generate(
     as_json: Annotated[bool, typer.Option("--json", help="Print tokens, logprobs and settings as JSON.")] = False,
     sampling: dict[str, Any],
 ) -> None:
-    """Continue a prompt at any temperature.
+    """Continue a prompt, or answer a message (--chat), at any temperature.
 
     Prints prompt and text; several texts are divided by a line of dashes. Logprobs in the JSON are in nats: raw ones
     are the model's own at T=1, processed ones are under the settings.
@@ -50,9 +52,11 @@ def generate(
     params = SamplingParams(temperature=temperature, seed=seed, **sampling)
 
     from tempering.generation.decode import Request  # noqa: PLC0415 - engines are loaded when a command runs
+    from tempering.models.base import conversation  # noqa: PLC0415
     from tempering.models.registry import load_model  # noqa: PLC0415
 
-    requests = [Request(text, params, sample, max_tokens=max_tokens) for sample in range(samples)]
+    asked = conversation(text, system or "") if chat or system else text
+    requests = [Request(asked, params, sample, max_tokens=max_tokens) for sample in range(samples)]
     loaded = load_model(model or "embedded")
     if stream:
         _stream(loaded, requests)
@@ -62,7 +66,7 @@ def generate(
         for index, completion in enumerate(_completions(loaded, requests)):
             if index:
                 print("---")
-            print(shown(text + completion.text))
+            print(shown((text if asked is text else "") + completion.text))
 
 
 def _completions(model: LogitsModel, requests: list[Request]) -> list[Completion]:
@@ -90,7 +94,8 @@ def _stream(model: LogitsModel, requests: list[Request]) -> None:
     for index, request in enumerate(requests):
         if index:
             write("---\n")
-        write(request.prompt)
+        if isinstance(request.prompt, str):
+            write(request.prompt)
         text = TextStream(model)
 
         def write_token(_: Request, token: int, text: TextStream = text) -> None:

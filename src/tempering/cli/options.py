@@ -22,6 +22,13 @@ Model = Annotated[
     typer.Option("--model", "-m", help="The model: see tempering models. [default: embedded]", show_default=False),
 ]
 
+Chat = Annotated[
+    bool, typer.Option("--chat", help="The prompt is a message: answer it, in the model's own chat template.")
+]
+System = Annotated[
+    str | None, typer.Option("--system", help="The system's message; implies --chat.", show_default=False)
+]
+
 
 def with_sampling(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for every truncation, penalty and the order.

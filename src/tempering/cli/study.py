@@ -29,6 +29,8 @@ def study(
         Path | None, typer.Argument(metavar="[PLAN.yaml]", help="A plan with the same keys; options win over it.")
     ] = None,
     model: options.Model = None,
+    chat: options.Chat = False,
+    system: options.System = None,
     prompt: Annotated[
         list[str] | None, typer.Option("--prompt", help="A prompt; can be repeated.", show_default=False)
     ] = None,
@@ -79,6 +81,8 @@ def study(
         "name": name,
     }
     plan = _plan(plan_file, flags, _prompts(prompt, prompts), sampling)
+    if chat or system:
+        plan = plan.as_chat(system or "")
     folder = out or Path("runs") / plan.name
 
     from tempering.models.registry import load_model  # noqa: PLC0415 - engines are loaded when a command runs

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from tempering.models.base import Message, PromptText
 from tempering.params import SamplingParams
 
 FinishReason = Literal["stop", "length"]
@@ -16,7 +17,7 @@ class Completion:
     """One generated text.
 
     Attributes:
-        prompt: the text that was continued.
+        prompt: the text that was continued, or the conversation that was answered.
         text: what the model added, without the prompt.
         tokens: the ids drawn, the end-of-text token (if any) left out.
         raw_logprobs: log-probability of each token under the untouched logits at T=1, in nats.
@@ -29,7 +30,7 @@ class Completion:
         model: the identity of the model.
     """
 
-    prompt: str
+    prompt: PromptText
     text: str
     tokens: tuple[int, ...]
     raw_logprobs: tuple[float, ...]
@@ -51,4 +52,6 @@ class Completion:
         values = dict(record)
         for name in ("tokens", "raw_logprobs", "processed_logprobs", "entropies"):
             values[name] = tuple(values[name])
+        if not isinstance(values["prompt"], str):
+            values["prompt"] = tuple(Message(**message) for message in values["prompt"])
         return cls(**values | {"params": SamplingParams(**values["params"])})

@@ -13,9 +13,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tempering.errors import ParameterError, PromptError
+from tempering.errors import ChatTemplateError, ParameterError, PromptError
 from tempering.generation.completion import Completion, FinishReason
-from tempering.models.base import LogitsModel, Prefix
+from tempering.models.base import ChatModel, LogitsModel, Prefix, PromptText, shown_prompt
 from tempering.params import SamplingParams
 from tempering.sampling.distribution import process
 from tempering.sampling.draw import choose
@@ -31,14 +31,14 @@ class Request:
     """One text to generate.
 
     Attributes:
-        prompt: the text to continue.
+        prompt: the text to continue, or the messages to answer.
         params: the settings of the draw, with the seed.
         sample: the index among the texts of the same prompt and settings, >= 0; part of the noise's key.
         prompt_id: what the noise of the prompt is keyed by; the prompt itself unless given.
         max_tokens: the longest it may become, >= 1.
     """
 
-    prompt: str
+    prompt: PromptText
     params: SamplingParams = field(default_factory=SamplingParams)
     sample: int = 0
     prompt_id: str = ""
@@ -52,7 +52,7 @@ class Request:
         if self.sample < 0:
             raise ParameterError(f"sample must be at least 0, got {self.sample}", field="sample")
         if not self.prompt_id:
-            object.__setattr__(self, "prompt_id", self.prompt)
+            object.__setattr__(self, "prompt_id", shown_prompt(self.prompt))
 
 
 @dataclass
@@ -186,9 +186,9 @@ class _Prefixes:
 
     def __init__(self, model: LogitsModel) -> None:
         self.model = model
-        self.known: dict[str, Prefix] = {}
+        self.known: dict[PromptText, Prefix] = {}
 
-    def of(self, prompt: str) -> Prefix:
+    def of(self, prompt: PromptText) -> Prefix:
         if prompt not in self.known:
             self.known[prompt] = read_prompt(self.model, prompt)
             if len(self.known) > self.KEEP:
@@ -196,18 +196,27 @@ class _Prefixes:
         return self.known[prompt]
 
 
-def read_prompt(model: LogitsModel, prompt: str) -> Prefix:
+def read_prompt(model: LogitsModel, prompt: PromptText) -> Prefix:
     """Return the prefix of a prompt, with room for at least one token after it.
 
     Raises:
         PromptError: the prompt is empty or fills the model's context.
+        ChatTemplateError: the prompt is a conversation, and the model has no template or its template refuses it.
     """
     if not prompt:
         raise PromptError("the prompt is empty")
-    tokens, context = model.encode(prompt), model.info.context
+    tokens, context = _encoded(model, prompt), model.info.context
     if len(tokens) >= context:
         raise PromptError(f"the prompt has {len(tokens)} tokens; the context of {model.info.name} holds {context}")
     return model.prefill(tokens)
+
+
+def _encoded(model: LogitsModel, prompt: PromptText) -> list[int]:
+    if isinstance(prompt, str):
+        return model.encode(prompt)
+    if not isinstance(model, ChatModel):
+        raise ChatTemplateError(f"{model.info.name} has no chat template: it continues texts, it answers no messages")
+    return model.encode_chat(prompt)
 
 
 class TextStream:

@@ -4,10 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tempering.errors import PromptError
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation.
+
+    Attributes:
+        role: who speaks: system, user or assistant.
+        content: what is said.
+
+    Raises:
+        PromptError: the role is none of these, or the content is empty.
+    """
+
+    role: Role
+    content: str
+
+    def __post_init__(self) -> None:
+        if self.role not in get_args(Role):
+            raise PromptError(f"the role of a message must be one of {', '.join(get_args(Role))}, got {self.role!r}")
+        if not self.content.strip():
+            raise PromptError(f"the content of a message ({self.role}) is empty")
+
+
+PromptText = str | tuple[Message, ...]
+"""What is asked of a model: a text to continue, or a conversation to answer."""
+
+
+def conversation(text: str, system: str = "") -> tuple[Message, ...]:
+    """Return a text as the user's message, after the system's if there is one.
+
+    Example:
+        >>> len(conversation("Why is the sky blue?", "Be brief."))
+        2
+    """
+    return (*((Message("system", system),) if system else ()), Message("user", text))
+
+
+def shown_prompt(prompt: PromptText) -> str:
+    """Return a prompt as a reader sees it: the text, or the turns of the conversation, one a line.
+
+    Example:
+        >>> shown_prompt((Message("system", "Be brief."), Message("user", "Why is the sky blue?")))
+        'system: Be brief.\\nuser: Why is the sky blue?'
+    """
+    if isinstance(prompt, str):
+        return prompt
+    return "\n".join(f"{message.role}: {message.content}" for message in prompt)
 
 
 @dataclass(frozen=True)
@@ -88,3 +140,15 @@ class LogitsModel(Protocol):
 
     def batch(self, size: int) -> Batch:
         """Return room for ``size`` texts."""
+
+
+@runtime_checkable
+class ChatModel(Protocol):
+    """What a ``LogitsModel`` has besides, if it was trained on conversations."""
+
+    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+        """Return the ids of a conversation in the model's own template, up to where the answer begins.
+
+        Raises:
+            ChatTemplateError: the model has no template, or it refuses the messages.
+        """

@@ -17,11 +17,12 @@ BACKENDS = {
         "hf:./folder or hf:ORG/NAME",
         "a causal model of transformers, from safetensors",
     ),
+    "gguf": ("tempering.models.llama_cpp:load", "gguf:./model.gguf", "a GGUF file, through llama.cpp"),
     "onnx": ("tempering.models.onnx:load", "onnx:./folder", "a folder with model.onnx, tokenizer.json and model.json"),
 }
 """Kind of name: where its loader is, how the name is written, what it is."""
 
-NEEDS = {"hf": ("transformers", ("torch", "transformers"))}
+NEEDS = {"hf": ("transformers", ("torch", "transformers")), "gguf": ("gguf", ("llama_cpp",))}
 """Kinds that need an extra: its name, and the modules that it brings."""
 
 ENTRY_POINTS = "tempering.models"

@@ -5,7 +5,6 @@ Weights load from safetensors only, and code that comes with a model is never ru
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempering.errors import MissingExtraError, ModelError, ParameterError, PromptError
-from tempering.models.base import ModelInfo, Prefix
+from tempering.models.base import Message, ModelInfo, Prefix
+from tempering.models.chat import render_chat
+from tempering.models.files import digest_of
 
 DTYPES = ("float32", "bfloat16", "float16")
-WHOLE_FILE = 64 << 20
-"""Files up to this size are hashed whole; of larger ones 64 pieces of 1 MiB, evenly spread."""
+IDENTIFYING = {".safetensors", ".json", ".jinja", ".model"}
+"""Files of a folder that make a model what it is."""
 
 Array = NDArray[np.float32]
 
@@ -104,6 +105,19 @@ class TransformersModel:
     def encode(self, text: str) -> list[int]:
         """Return the ids of a prompt as the tokenizer begins a text; what spells a special token is text."""
         return list(self.tokenizer(text, split_special_tokens=True)["input_ids"])
+
+    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+        """Return the ids of a conversation in the tokenizer's own template, up to where the answer begins.
+
+        Raises:
+            ChatTemplateError: the tokenizer has no template, or it refuses the messages.
+        """
+        template = self.tokenizer.chat_template
+        if isinstance(template, dict):
+            template = template.get("default")
+        begin, end = self.tokenizer.bos_token or "", self.tokenizer.eos_token or ""
+        text = render_chat(template, messages, name=self.info.name, begin=begin, end=end)
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of ids."""
@@ -239,16 +253,4 @@ def _digest(where: str, config: Any) -> str:
     folder = Path(where)
     if not folder.is_dir():
         return str(getattr(config, "_commit_hash", None) or "unknown")[:12]
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*")):
-        if path.suffix in {".safetensors", ".json", ".model"} and path.is_file():
-            size = path.stat().st_size
-            digest.update(f"{path.name}:{size}:".encode())
-            with path.open("rb") as stream:
-                if size <= WHOLE_FILE:
-                    digest.update(stream.read())
-                else:
-                    for piece in range(64):
-                        stream.seek(piece * (size - (1 << 20)) // 63)
-                        digest.update(stream.read(1 << 20))
-    return digest.hexdigest()[:12]
+    return digest_of(path for path in folder.glob("*") if path.suffix in IDENTIFYING and path.is_file())

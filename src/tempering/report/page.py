@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from tempering.measures import measure
+from tempering.models.base import shown_prompt
 from tempering.report.figures import measure_figure
 from tempering.report.numbers import interval, number, temperature
 from tempering.report.untrusted import escaped, visible_token
@@ -87,7 +88,7 @@ def _in_short(results: StudyResults) -> str:
 def _what_was_run(results: StudyResults) -> str:
     plan, manifest = results.plan, results.manifest
     details = ", ".join(f"{name} {_detail(value)}" for name, value in manifest.model_details.items())
-    prompts = "".join(f"<li>{escaped(prompt.text)}</li>" for prompt in plan.prompts)
+    prompts = "".join(f"<li>{escaped(shown_prompt(prompt.content))}</li>" for prompt in plan.prompts)
     facts = {
         "Model": f"{escaped(manifest.model)} ({escaped(details)})" if details else escaped(manifest.model),
         "Sampling": escaped(settings_in_words(results)),
@@ -164,7 +165,7 @@ def _texts(results: StudyResults) -> str:
         mine = [c for c in results.completions if c.prompt_id == prompt.id]
         for sample in range(plan.samples):
             row = _row_of_texts(c for c in mine if c.sample == sample)
-            which = f"“{escaped(prompt.text)}”, sample {sample + 1} of {plan.samples}"
+            which = f"“{escaped(shown_prompt(prompt.content))}”, sample {sample + 1} of {plan.samples}"
             shown = " open" if index == 0 and sample == 0 else ""
             if row:
                 parts.append(f"<details{shown}><summary>{which}</summary>{row}</details>")
@@ -179,7 +180,7 @@ def _row_of_texts(completions: Iterable[Completion]) -> str:
     for completion in completions:
         t = completion.params.temperature
         end = "" if completion.finish_reason == "stop" else ' <span class="note">[cut at the token limit]</span>'
-        prompt = f'<span class="prompt">{escaped(completion.prompt)}</span>'
+        prompt = f'<span class="prompt">{escaped(shown_prompt(completion.prompt))}</span>'
         articles.append(
             f"<article><h3>T = {temperature(t)}{' (greedy)' if t == 0 else ''}</h3>"
             f'<div class="text">{prompt}{escaped(completion.text)}{end}</div>'

@@ -11,9 +11,10 @@ import numpy as np
 
 from tempering.errors import StoreError
 from tempering.generation.completion import Completion
+from tempering.generation.decode import read_prompt
 from tempering.measures import MEASURES
 from tempering.measures.base import Samples
-from tempering.models.base import LogitsModel
+from tempering.models.base import LogitsModel, shown_prompt
 from tempering.sampling.distribution import process
 from tempering.statistics import bootstrap_mean, rank_trend
 from tempering.study.plan import StudyPlan
@@ -127,12 +128,12 @@ def _without_nan(frame: pl.DataFrame) -> pl.DataFrame:
 
 def next_token_of(model: LogitsModel, plan: StudyPlan) -> NextToken:
     """Return the distribution of the token after the first prompt, at every temperature of the plan."""
-    prompt = plan.prompts[0].text
-    logits = model.prefill(model.encode(prompt)).logits
+    prompt = plan.prompts[0].content
+    logits = read_prompt(model, prompt).logits
     best = np.argsort(-logits, kind="stable")[:SHOWN]
     states = {t: process(logits, plan.params_at(t)) for t in plan.temperatures}
     return NextToken(
-        prompt=prompt,
+        prompt=shown_prompt(prompt),
         tokens=tuple(model.decode([int(token)]) for token in best),
         probabilities={t: tuple(np.exp(state.logprobs[0, best]).tolist()) for t, state in states.items()},
         entropies={t: float(state.entropy[0]) for t, state in states.items()},
@@ -158,7 +159,7 @@ def _next_token_from(record: dict[str, object]) -> NextToken:
     if not isinstance(rows, list) or not isinstance(tokens, list) or not isinstance(prompt, str):
         raise TypeError
     return NextToken(
-        prompt=prompt,
+        prompt=shown_prompt(prompt),
         tokens=tuple(tokens),
         probabilities={float(row["temperature"]): tuple(row["probabilities"]) for row in rows},
         entropies={float(row["temperature"]): row["entropy"] for row in rows},

@@ -12,9 +12,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from tempering.errors import ParameterError, PlanError
+from tempering.models.base import Message, PromptText, conversation, shown_prompt
 from tempering.params import SamplingParams
 from tempering.study.prompts import STORY_OPENINGS
 
@@ -51,17 +61,34 @@ class Prompt(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(min_length=1, max_length=200)
-    text: str = Field(min_length=1)
+    text: str = ""
+    messages: tuple[Message, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Prompt:
+        if bool(self.text) == bool(self.messages):
+            raise ValueError(f"prompt {self.id!r} needs a text or messages, not both")
+        return self
+
+    @property
+    def content(self) -> PromptText:
+        """The text, or the messages."""
+        return self.text or self.messages
 
     @classmethod
-    def of(cls, text: str) -> Prompt:
-        """Return a prompt whose id is a hash of its text, so that the id does not depend on its place in a file.
+    def of(cls, content: PromptText) -> Prompt:
+        """Return a prompt whose id is a hash of its content, so that the id does not depend on its place in a file.
 
         Example:
             >>> Prompt.of("Once upon a time").id
             'e286222c'
         """
-        return cls(id=hashlib.sha256(text.encode()).hexdigest()[:8], text=text)
+        name = hashlib.sha256(shown_prompt(content).encode()).hexdigest()[:8]
+        return cls(id=name, text=content) if isinstance(content, str) else cls(id=name, messages=content)
+
+    def as_chat(self, system: str = "") -> Prompt:
+        """Return the prompt with its text as the user's message, after the system's if there is one."""
+        return self if self.messages else Prompt(id=self.id, messages=conversation(self.text, system))
 
 
 class StudyPlan(BaseModel):
@@ -108,7 +135,7 @@ class StudyPlan(BaseModel):
     def _distinct_prompts(cls, value: tuple[Prompt, ...]) -> tuple[Prompt, ...]:
         seen: set[str] = set()
         for prompt in value:
-            if not prompt.text.strip():
+            if not shown_prompt(prompt.content).strip():
                 raise ValueError(f"prompt {prompt.id!r} is empty")
             if prompt.id in seen:
                 raise ValueError(f"two prompts have the id {prompt.id!r}")
@@ -146,6 +173,10 @@ class StudyPlan(BaseModel):
     def params_at(self, temperature: float) -> SamplingParams:
         """Return the settings of the draw at one temperature."""
         return replace(SamplingParams(**self.params), temperature=temperature, seed=self.seed)
+
+    def as_chat(self, system: str = "") -> StudyPlan:
+        """Return the plan with every text as a user's message, after the system's if there is one."""
+        return self.model_copy(update={"prompts": tuple(prompt.as_chat(system) for prompt in self.prompts)})
 
     def cells(self) -> Iterator[tuple[Prompt, float]]:
         """Yield every cell, temperatures outermost, so that an unfinished run holds whole temperatures."""
@@ -218,7 +249,7 @@ def read_plan_file(path: Path) -> dict[str, Any]:
 
 
 def read_prompts(path: Path) -> list[Prompt]:
-    """Read prompts: JSON Lines with ``text`` (and ``id``), a JSON or YAML list, or text with one prompt a line.
+    """Read prompts: JSON Lines with ``text`` or ``messages`` (and ``id``), a JSON or YAML list, or a text a line.
 
     Raises:
         PlanError: the file is missing, holds no prompt, or has a line that is not a prompt; the line is named.
@@ -238,7 +269,9 @@ def read_prompts(path: Path) -> list[Prompt]:
             record = json.loads(line) if path.suffix == ".jsonl" else line
             prompts.append(_prompt(record))
         except (ValueError, KeyError, TypeError):
-            raise PlanError(f"{path}, prompt {number}: expected a text, or an object with 'text' and 'id'") from None
+            raise PlanError(
+                f"{path}, prompt {number}: expected a text, or an object with 'text' or 'messages', and 'id'"
+            ) from None
     if not prompts:
         raise PlanError(f"{path} holds no prompt")
     return prompts
@@ -249,7 +282,10 @@ def _prompt(record: object) -> Prompt:
         return Prompt.of(record)
     if not isinstance(record, dict):
         raise TypeError
-    return Prompt(id=str(record["id"]), text=record["text"]) if "id" in record else Prompt.of(record["text"])
+    messages = tuple(Message(**message) for message in record.get("messages", ()))
+    content = messages or record["text"]
+    prompt = Prompt.of(content)
+    return prompt.model_copy(update={"id": str(record["id"])}) if "id" in record else prompt
 
 
 def _read_text(path: Path) -> str:

@@ -65,10 +65,10 @@ def requests_of(plan: StudyPlan) -> Iterator[Request]:
     """Yield every request of a plan; where it has no T=0, first the exemplars: one greedy text a prompt."""
     if 0 not in plan.temperatures:
         for prompt in plan.prompts:
-            yield Request(prompt.text, plan.params_at(0), 0, prompt.id, plan.max_tokens)
+            yield Request(prompt.content, plan.params_at(0), 0, prompt.id, plan.max_tokens)
     for prompt, temperature in plan.cells():
         for sample in range(plan.samples):
-            yield Request(prompt.text, plan.params_at(temperature), sample, prompt.id, plan.max_tokens)
+            yield Request(prompt.content, plan.params_at(temperature), sample, prompt.id, plan.max_tokens)
 
 
 def _key(request: Request) -> Key:
@@ -82,7 +82,7 @@ def check_prompts(plan: StudyPlan, model: LogitsModel) -> None:
         PromptError: one does not; the message names it and what would fit.
     """
     for prompt in plan.prompts:
-        length = len(read_prompt(model, prompt.text).tokens)
+        length = len(read_prompt(model, prompt.content).tokens)
         if (room := model.info.context - length) < plan.max_tokens:
             raise PromptError(
                 f"prompt {prompt.id!r} has {length} tokens and leaves room for {room}, not for {plan.max_tokens}, "
