@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tempering.generation.completion import Completion
     from tempering.generation.decode import Request, generate
     from tempering.generation.forks import ForkTree, fork_tree
-    from tempering.models.base import LogitsModel
+    from tempering.models.base import LogitsModel, TextModel, require_logits
     from tempering.models.registry import load_model
     from tempering.params import SamplingParams
     from tempering.sampling.distribution import Logprobs, distribution, logprob
@@ -42,6 +42,7 @@ _HOME = {
     "Request": "tempering.generation.decode",
     "SamplingParams": "tempering.params",
     "TemperingError": "tempering.errors",
+    "TextModel": "tempering.models.base",
     "Translation": "tempering.sampling.equivalence",
     "compare_orders": "tempering.sampling.equivalence",
     "distribution": "tempering.sampling.distribution",
@@ -54,6 +55,7 @@ _HOME = {
     "logprob": "tempering.sampling.distribution",
     "read_temperature": "tempering.thermometer.likelihood",
     "read_text": "tempering.thermometer.reading",
+    "require_logits": "tempering.models.base",
     "translate": "tempering.sampling.equivalence",
 }
 
@@ -68,6 +70,7 @@ __all__ = [
     "Request",
     "SamplingParams",
     "TemperingError",
+    "TextModel",
     "Translation",
     "__version__",
     "compare_orders",
@@ -81,6 +84,7 @@ __all__ = [
     "logprob",
     "read_temperature",
     "read_text",
+    "require_logits",
     "translate",
 ]
 

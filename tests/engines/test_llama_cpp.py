@@ -13,7 +13,7 @@ import pytest
 from tempering import LogitsModel, Request, SamplingParams, fork_tree, load_model, read_text
 from tempering.errors import ChatTemplateError, ModelError, ParameterError
 from tempering.generation.decode import generate
-from tempering.models.base import ChatModel, conversation
+from tempering.models.base import ChatModel, conversation, require_logits
 from tempering.models.onnx import OnnxModel
 from tempering.study.plan import make_plan
 from tempering.study.run import run_study
@@ -29,7 +29,7 @@ TOLERANCE = 0.02
 
 @pytest.fixture(scope="module")
 def peer(gguf: Path) -> LogitsModel:
-    return load_model(f"gguf:{gguf}")
+    return require_logits(load_model(f"gguf:{gguf}"))
 
 
 def test_it_keeps_the_contract(peer: LogitsModel) -> None:
@@ -53,7 +53,7 @@ def test_it_agrees_with_the_embedded_model(model: OnnxModel, peer: LogitsModel) 
 
 @pytest.mark.engine("transformers")
 def test_three_engines_write_the_same_text_at_zero(model: OnnxModel, peer: LogitsModel, folder: Path) -> None:
-    third = load_model(f"hf:{folder}?device=cpu")
+    third = require_logits(load_model(f"hf:{folder}?device=cpu"))
     requests = [Request(prompt, SamplingParams(temperature=0), max_tokens=40) for prompt in PROMPTS]
 
     def texts(of: LogitsModel) -> dict[object, str]:
@@ -128,7 +128,7 @@ def test_what_cannot_be_used_is_refused(gguf: Path, tmp_path: Path, capfd: pytes
         with pytest.raises(ParameterError, match=said):
             load_model(f"gguf:{gguf}?{query}")
     with pytest.raises(ParameterError, match="at most 256"):
-        load_model(f"gguf:{gguf}").batch(257)
+        require_logits(load_model(f"gguf:{gguf}")).batch(257)
     assert capfd.readouterr() == ("", ""), "llama.cpp's log is kept out of the terminal"
 
 

@@ -12,7 +12,7 @@ import pytest
 from tempering import Completion, LogitsModel, Request, SamplingParams, fork_tree, load_model, read_text
 from tempering.errors import ChatTemplateError, ModelError, ParameterError
 from tempering.generation.decode import generate
-from tempering.models.base import ChatModel, conversation
+from tempering.models.base import ChatModel, conversation, require_logits
 from tempering.models.onnx import OnnxModel
 from tempering.study.plan import make_plan
 from tempering.study.run import run_study
@@ -25,7 +25,7 @@ PROMPT = "Once upon a time, there was a little girl who"
 
 @pytest.fixture(scope="module")
 def peer(folder: Path) -> LogitsModel:
-    return load_model(f"hf:{folder}?device=cpu")
+    return require_logits(load_model(f"hf:{folder}?device=cpu"))
 
 
 def test_it_keeps_the_contract(peer: LogitsModel) -> None:
@@ -67,7 +67,7 @@ def test_everything_runs_on_it(peer: LogitsModel, tmp_path: Path) -> None:
 
 
 def test_other_precisions_say_so(folder: Path) -> None:
-    half = load_model(f"hf:{folder}?dtype=bfloat16&device=cpu")
+    half = require_logits(load_model(f"hf:{folder}?dtype=bfloat16&device=cpu"))
     assert half.info.identity.endswith("+bfloat16")
     assert half.score(half.encode(PROMPT)).dtype == np.float32
     with pytest.raises(ParameterError, match="dtype must be one of"):
@@ -120,7 +120,7 @@ def test_a_conversation_goes_through_the_tokenizers_template(
     taught = tmp_path / "taught"
     shutil.copytree(folder, taught)
     (taught / "chat_template.jinja").write_text(chat_template)
-    model = load_model(f"hf:{taught}?device=cpu")
+    model = require_logits(load_model(f"hf:{taught}?device=cpu"))
     assert isinstance(model, ChatModel)
     tokens = model.encode_chat(conversation("Hello, who are you?"))
     assert tokens.count(0) == 1

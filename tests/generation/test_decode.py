@@ -69,6 +69,9 @@ def test_what_is_recorded_can_be_computed_again(model: OnnxModel) -> None:
     """Tokens, logprobs and entropies from the public functions on the model's own logits."""
     params = SamplingParams(temperature=0.9, top_p=0.9, repetition_penalty=1.2, seed=11)
     [done] = generate(model, [Request(PROMPTS[0], params, 4, max_tokens=20)])
+    assert done.raw_logprobs is not None
+    assert done.processed_logprobs is not None
+    assert done.entropies is not None
     prompt = tuple(model.encode(PROMPTS[0]))
     for step, token in enumerate(done.tokens):
         logits = model.score([*prompt, *done.tokens[:step]])[-1]
@@ -108,8 +111,9 @@ def test_texts_end_by_themselves_or_at_the_limit(model: OnnxModel) -> None:
         assert (completion.finish_reason == "length") == (len(completion.tokens) == 300)
         assert 0 not in completion.tokens
         extra = completion.finish_reason == "stop"
-        assert len(completion.entropies) == len(completion.tokens) + extra
-        assert len(completion.raw_logprobs) == len(completion.processed_logprobs) == len(completion.tokens)
+        assert len(completion.entropies or ()) == len(completion.tokens) + extra
+        assert len(completion.raw_logprobs or ()) == len(completion.tokens)
+        assert len(completion.processed_logprobs or ()) == len(completion.tokens) == completion.token_count
         assert completion.text == model.decode(completion.tokens)
 
 

@@ -36,6 +36,7 @@ def results(model: OnnxModel, tmp_path_factory: pytest.TempPathFactory) -> Study
 def hostile(results: StudyResults) -> StudyResults:
     prompts = tuple(prompt.model_copy(update={"text": HOSTILE}) for prompt in results.plan.prompts)
     token = results.next_token
+    assert token
     return replace(
         results,
         plan=results.plan.model_copy(update={"prompts": prompts}),

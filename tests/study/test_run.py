@@ -43,6 +43,7 @@ def test_a_finished_run_holds_what_the_plan_asks_for(finished: Path, plan: Study
     assert len(results.completions) == plan.size == 12
     assert results.values.height == 12 * results.trends.height
     assert results.estimates.height == 3 * results.trends.height
+    assert results.next_token
     assert set(results.next_token.probabilities) == set(plan.temperatures)
     tables = json.loads((finished / "estimates.json").read_text())
     assert tables["estimates"] == results.estimates.to_dicts()

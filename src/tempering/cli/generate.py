@@ -17,7 +17,7 @@ from tempering.params import SamplingParams
 if TYPE_CHECKING:
     from tempering.generation.completion import Completion
     from tempering.generation.decode import Request
-    from tempering.models.base import LogitsModel
+    from tempering.models.base import Model
 
 
 @options.with_sampling
@@ -69,13 +69,13 @@ def generate(
             print(shown((text if asked is text else "") + completion.text))
 
 
-def _completions(model: LogitsModel, requests: list[Request]) -> list[Completion]:
+def _completions(model: Model, requests: list[Request]) -> list[Completion]:
     from tempering.generation.decode import generate as decode  # noqa: PLC0415
 
     return sorted(decode(model, requests), key=lambda completion: completion.sample)
 
 
-def _record(model: LogitsModel, requests: list[Request]) -> dict[str, Any]:
+def _record(model: Model, requests: list[Request]) -> dict[str, Any]:
     completions = [completion.as_dict() for completion in _completions(model, requests)]
     for completion in completions:
         for shared in ("prompt", "prompt_id"):
@@ -83,9 +83,10 @@ def _record(model: LogitsModel, requests: list[Request]) -> dict[str, Any]:
     return {"prompt": requests[0].prompt, "completions": completions}
 
 
-def _stream(model: LogitsModel, requests: list[Request]) -> None:
+def _stream(model: Model, requests: list[Request]) -> None:
     from tempering.generation.decode import TextStream  # noqa: PLC0415
     from tempering.generation.decode import generate as decode  # noqa: PLC0415
+    from tempering.models.base import TextModel  # noqa: PLC0415
 
     def write(text: str) -> None:
         sys.stdout.write(shown(text))
@@ -96,12 +97,18 @@ def _stream(model: LogitsModel, requests: list[Request]) -> None:
             write("---\n")
         if isinstance(request.prompt, str):
             write(request.prompt)
-        text = TextStream(model)
+        if isinstance(model, TextModel):
+            [completion] = decode(model, [request], on_text=lambda _, piece: write(piece))
+            write("\n")
+        else:
+            text = TextStream(model)
 
-        def write_token(_: Request, token: int, text: TextStream = text) -> None:
-            write(text.push(token))
+            def write_token(_: Request, token: int, text: TextStream = text) -> None:
+                write(text.push(token))
 
-        for completion in decode(model, [request], batch_size=1, on_token=write_token):
+            [completion] = decode(model, [request], batch_size=1, on_token=write_token)
             write(text.rest() + "\n")
-            if completion.finish_reason == "length" and index == len(requests) - 1:
-                say(f"(stopped at {len(completion.tokens)} tokens; --max-tokens sets the limit)")
+        if completion.finish_reason == "length" and index == len(requests) - 1:
+            length = completion.token_count
+            counted = "" if length is None else f" at {length} tokens"
+            say(f"(stopped{counted}; --max-tokens sets the limit)")

@@ -43,10 +43,11 @@ def orders(
     params = SamplingParams(temperature=temperature, **sampling)
 
     from tempering.generation.decode import read_prompt  # noqa: PLC0415 - engines are loaded when a command runs
+    from tempering.models.base import require_logits  # noqa: PLC0415
     from tempering.models.registry import load_model  # noqa: PLC0415
     from tempering.sampling.equivalence import compare_orders, translate  # noqa: PLC0415
 
-    loaded = load_model(model or "embedded")
+    loaded = require_logits(load_model(model or "embedded"))
     read_prompt(loaded, text)
     tokens = loaded.encode(text)
     logits = loaded.score(tokens)

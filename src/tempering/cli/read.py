@@ -35,10 +35,11 @@ def read(
     """
     shown = options.text_of(text, text_file, "text", "--text-file")
 
-    from tempering.models.registry import load_model  # noqa: PLC0415 - engines are loaded when a command runs
+    from tempering.models.base import require_logits  # noqa: PLC0415 - engines are loaded when a command runs
+    from tempering.models.registry import load_model  # noqa: PLC0415
     from tempering.thermometer.reading import tokens_of_text  # noqa: PLC0415
 
-    loaded = load_model(model or "embedded")
+    loaded = require_logits(load_model(model or "embedded"))
     if not sampling:
         tokens = tokens_of_text(loaded, prompt, shown)
         _show(tokens, as_json)

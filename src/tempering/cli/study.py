@@ -15,7 +15,7 @@ from tempering.cli.terminal import say
 from tempering.errors import UsageError
 
 if TYPE_CHECKING:
-    from tempering.models.base import LogitsModel
+    from tempering.models.base import Model
     from tempering.study.plan import StudyPlan
     from tempering.study.results import StudyResults
 
@@ -122,7 +122,7 @@ def _plan(file: Path | None, flags: dict[str, Any], prompts: Any, sampling: dict
     return make_plan(values)
 
 
-def _dry_run(plan: StudyPlan, model: LogitsModel, folder: Path, as_json: bool) -> None:
+def _dry_run(plan: StudyPlan, model: Model, folder: Path, as_json: bool) -> None:
     from dataclasses import asdict  # noqa: PLC0415
 
     from tempering.study.run import forecast  # noqa: PLC0415
@@ -145,7 +145,7 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _run(plan: StudyPlan, model: LogitsModel, folder: Path, quiet: bool) -> StudyResults:
+def _run(plan: StudyPlan, model: Model, folder: Path, quiet: bool) -> StudyResults:
     from tempering.study.run import run_study  # noqa: PLC0415
 
     line = ProgressLine(quiet)

@@ -14,8 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempering.errors import ChatTemplateError, ParameterError, PromptError
-from tempering.generation.completion import Completion, FinishReason
-from tempering.models.base import ChatModel, LogitsModel, Prefix, PromptText, shown_prompt
+from tempering.generation.completion import Completion
+from tempering.generation.served import generate_served
+from tempering.models.base import (
+    ChatModel,
+    FinishReason,
+    LogitsModel,
+    Model,
+    Prefix,
+    PromptText,
+    TextModel,
+    require_logits,
+    shown_prompt,
+)
 from tempering.params import SamplingParams
 from tempering.sampling.distribution import process
 from tempering.sampling.draw import choose
@@ -76,19 +87,21 @@ class _Row:
 
 
 def generate(
-    model: LogitsModel,
+    model: Model,
     requests: Iterable[Request],
     *,
     batch_size: int = BATCH,
     on_token: Callable[[Request, int], None] | None = None,
+    on_text: Callable[[Request, str], None] | None = None,
 ) -> Iterator[Completion]:
     """Yield a completion for each request, in the order in which they finish.
 
     Args:
-        model: gives the logits.
+        model: gives the logits, or the text (see ``generation.served``).
         requests: what to generate; read as rows become free, so it may be a generator.
         batch_size: how many texts are decoded together, >= 1; changes speed, never text.
-        on_token: called with the request and each token as it is drawn (end tokens excepted).
+        on_token: called with the request and each token as it is drawn (end tokens excepted); a server tells no ids.
+        on_text: called with the request and each piece of text as a server sends it.
 
     Raises:
         PromptError: a prompt is empty, or fills the model's context.
@@ -103,6 +116,9 @@ def generate(
     """
     if batch_size < 1:
         raise ParameterError(f"batch_size must be at least 1, got {batch_size}", field="batch_size")
+    if isinstance(model, TextModel):
+        yield from generate_served(model, requests, on_text=on_text)
+        return
     info, batch = model.info, model.batch(batch_size)
     prefixes = _Prefixes(model)
     waiting = iter(requests)
@@ -196,13 +212,15 @@ class _Prefixes:
         return self.known[prompt]
 
 
-def read_prompt(model: LogitsModel, prompt: PromptText) -> Prefix:
+def read_prompt(model: Model, prompt: PromptText) -> Prefix:
     """Return the prefix of a prompt, with room for at least one token after it.
 
     Raises:
         PromptError: the prompt is empty or fills the model's context.
         ChatTemplateError: the prompt is a conversation, and the model has no template or its template refuses it.
+        NoLogitsError: the model gives text only.
     """
+    model = require_logits(model)
     if not prompt:
         raise PromptError("the prompt is empty")
     tokens, context = _encoded(model, prompt), model.info.context

@@ -15,7 +15,7 @@ import numpy as np
 
 from tempering.errors import ParameterError
 from tempering.generation.decode import Request, read_prompt
-from tempering.models.base import Batch, LogitsModel, PromptText
+from tempering.models.base import Batch, LogitsModel, Model, PromptText, require_logits
 from tempering.params import SamplingParams
 from tempering.sampling.forks import envelope, fork_scores, refuse_moving_sets
 from tempering.sampling.noise import gumbel, sequence_of
@@ -121,7 +121,7 @@ class _Growing:
 
 
 def fork_tree(
-    model: LogitsModel,
+    model: Model,
     request: Request,
     *,
     highest: float = 2.0,
@@ -140,6 +140,7 @@ def fork_tree(
     Raises:
         ParameterError: an argument is outside its range, or a truncation keeps another set at every T.
         PromptError: the prompt is empty or fills the context.
+        NoLogitsError: the model gives text only.
 
     Example:
         >>> from tempering import load_model
@@ -152,7 +153,7 @@ def fork_tree(
     if max_branches < 1:
         raise ParameterError(f"max_branches must be at least 1, got {max_branches}", field="max_branches")
     refuse_moving_sets(request.params)
-    return _Grower(model, request, highest, max_branches, grid).tree()
+    return _Grower(require_logits(model), request, highest, max_branches, grid).tree()
 
 
 class _Grower:

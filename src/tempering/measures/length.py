@@ -16,7 +16,7 @@ TOKENS = Measure(
     high=math.inf,
     validity="Exact, but cut at the token limit.",
     source="a count",
-    function=each(lambda completion: len(completion.tokens)),
+    function=each(lambda completion: math.nan if completion.token_count is None else completion.token_count),
 )
 ENDED = Measure(
     name="ended",

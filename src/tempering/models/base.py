@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tempering.errors import PromptError
+from tempering.errors import NoLogitsError, PromptError
+from tempering.params import SamplingParams
 
 Role = Literal["system", "user", "assistant"]
+
+FinishReason = Literal["stop", "length"]
+"""Why a text ends: the model ended it, or the token limit did."""
+
+LogprobKind = Literal["raw", "processed", "unknown"]
+"""What a server's logprobs are of: the untouched logits at T=1, the settings of the draw, or nobody has said."""
 
 
 @dataclass(frozen=True)
@@ -152,3 +159,116 @@ class ChatModel(Protocol):
         Raises:
             ChatTemplateError: the model has no template, or it refuses the messages.
         """
+
+
+@dataclass(frozen=True)
+class TextInfo:
+    """What is known of a model that gives text only.
+
+    Attributes:
+        name: the name that it was loaded by.
+        identity: the server and the name that it gives the model; its weights are not seen.
+        details: further facts for the reader of a report (kind of server, what cannot be set, ...).
+    """
+
+    name: str
+    identity: str
+    details: Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class TextRequest:
+    """One text that is asked of a ``TextModel``.
+
+    Attributes:
+        prompt: the text to continue, or the messages to answer.
+        params: the settings of the draw; their seed is not used.
+        seed: the seed to send, 0 <= seed < 2**31.
+        max_tokens: the longest it may become, >= 1.
+    """
+
+    prompt: PromptText
+    params: SamplingParams
+    seed: int
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a server says of a text besides the text; None where it does not say.
+
+    Attributes:
+        tokens: the texts of the tokens that have a logprob.
+        logprobs: of these tokens, nats; what they are of, ``kind`` says.
+        top: for each of these tokens the likeliest ones with their logprobs, likeliest first: a cut list.
+        kind: what the logprobs are of.
+        prompt_tokens: how many tokens the server counts in the prompt.
+        completion_tokens: how many it counts in the text.
+        seconds: from the request to the end of its answer, retries left out.
+        attempts: requests sent until it answered.
+    """
+
+    tokens: tuple[str, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+    top: tuple[tuple[tuple[str, float], ...], ...] | None = None
+    kind: LogprobKind = "unknown"
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    seconds: float | None = None
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a ``TextModel`` answers: the text without the prompt, why it ends, what else was said."""
+
+    text: str
+    finish_reason: FinishReason
+    served: Served
+
+
+@runtime_checkable
+class TextModel(Protocol):
+    """A model that gives text and at most a cut list of logprobs: a server."""
+
+    @property
+    def info(self) -> TextInfo:
+        """What is known of the model."""
+
+    def write(
+        self, requests: Iterable[TextRequest], *, on_text: Callable[[int, str], None] | None = None
+    ) -> Iterator[tuple[int, Answer]]:
+        """Yield (index, answer) for each request, in the order in which they finish; requests are read as slots free.
+
+        Args:
+            requests: what to write; may be a generator.
+            on_text: called with the index of a request and each piece of its text as it comes.
+
+        Raises:
+            ParameterError: the settings are nothing that the server can express.
+            PromptError: the prompt does not fit the server's context.
+            ServerError: the server cannot be reached, refuses, or answers what cannot be read.
+        """
+
+
+Model = LogitsModel | TextModel
+"""Any model; what needs logits asks ``require_logits`` for them."""
+
+
+def require_logits(model: Model) -> LogitsModel:
+    """Return the model if it gives logits.
+
+    Raises:
+        NoLogitsError: it gives text only.
+
+    Example:
+        >>> from tempering import load_model
+        >>> require_logits(load_model("embedded")).info.name
+        'embedded'
+    """
+    if isinstance(model, TextModel):
+        raise NoLogitsError(
+            f"{model.info.name}: a server gives text, and this needs the full logits; "
+            "use a model that runs here: embedded, hf:, gguf: or onnx:"
+        )
+    return model

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from typing import Literal, overload
 
 from tempering.errors import UnknownModelError
-from tempering.models.base import LogitsModel
+from tempering.models.base import LogitsModel, Model
 
 BACKENDS = {
     "embedded": ("tempering.models.embedded:load", "embedded", "a small story model that ships with the package"),
@@ -28,12 +29,20 @@ NEEDS = {"hf": ("transformers", ("torch", "transformers")), "gguf": ("gguf", ("l
 ENTRY_POINTS = "tempering.models"
 
 
-def load_model(name: str) -> LogitsModel:
+@overload
+def load_model(name: Literal["embedded"]) -> LogitsModel: ...
+
+
+@overload
+def load_model(name: str) -> Model: ...
+
+
+def load_model(name: str) -> Model:
     """Return the model that a name stands for.
 
     Args:
         name: ``embedded``, ``onnx:./folder``, or a kind that an installed package adds (entry point
-            ``tempering.models``: a function from the part after the colon to a ``LogitsModel``).
+            ``tempering.models``: a function from the part after the colon to a ``LogitsModel`` or ``TextModel``).
 
     Raises:
         UnknownModelError: no backend knows the name.
@@ -63,12 +72,12 @@ def missing_extra(kind: str) -> str | None:
     return f"pip install 'tempering[{extra}]'" if missing else None
 
 
-def _loader(kind: str) -> Callable[[str], LogitsModel] | None:
+def _loader(kind: str) -> Callable[[str], Model] | None:
     if kind in BACKENDS:
         module, _, attribute = BACKENDS[kind][0].partition(":")
-        found: Callable[[str], LogitsModel] = getattr(import_module(module), attribute)
+        found: Callable[[str], Model] = getattr(import_module(module), attribute)
         return found
     for entry in entry_points(group=ENTRY_POINTS, name=kind):
-        plugin: Callable[[str], LogitsModel] = entry.load()
+        plugin: Callable[[str], Model] = entry.load()
         return plugin
     return None

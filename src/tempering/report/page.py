@@ -16,7 +16,7 @@ from tempering.report.words import figure_in_words, settings_in_words, trend_gro
 
 if TYPE_CHECKING:
     from tempering.generation.completion import Completion
-    from tempering.study.results import StudyResults
+    from tempering.study.results import NextToken, StudyResults
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 GROUPS = {
@@ -38,7 +38,7 @@ def build_report(results: StudyResults) -> str:
         _head(results),
         _section("In short", _in_short(results)),
         _section("What was run", _what_was_run(results)),
-        _section("One next token", _next_token(results)),
+        *([_section("One next token", _next_token(results.next_token))] if results.next_token else []),
         _section("Measures against temperature", _figures(results)),
         _section("Texts side by side", _texts(results)),
         _section("All estimates", _estimates(results)),
@@ -107,8 +107,7 @@ def _detail(value: str | int | float) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _next_token(results: StudyResults) -> str:
-    seen = results.next_token
+def _next_token(seen: NextToken) -> str:
     chosen = _few(sorted(seen.probabilities), TOKEN_COLUMNS)
     head = "".join(f'<th scope="col">T = {temperature(t)}</th>' for t in chosen)
     rows = []

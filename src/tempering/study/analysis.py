@@ -140,8 +140,10 @@ def next_token_of(model: LogitsModel, plan: StudyPlan) -> NextToken:
     )
 
 
-def next_token_record(next_token: NextToken) -> str:
-    """Return JSON for ``next_token.json``."""
+def next_token_record(next_token: NextToken | None) -> str:
+    """Return JSON for ``next_token.json``; null where the model gives text only."""
+    if next_token is None:
+        return "null\n"
     record = {
         "prompt": next_token.prompt,
         "tokens": next_token.tokens,
@@ -153,7 +155,9 @@ def next_token_record(next_token: NextToken) -> str:
     return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
 
 
-def _next_token_from(record: dict[str, object]) -> NextToken:
+def _next_token_from(record: dict[str, object] | None) -> NextToken | None:
+    if record is None:
+        return None
     rows = record["temperatures"]
     tokens, prompt = record["tokens"], record["prompt"]
     if not isinstance(rows, list) or not isinstance(tokens, list) or not isinstance(prompt, str):

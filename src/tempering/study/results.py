@@ -45,7 +45,7 @@ class StudyResults:
             ``n`` (values), ``prompts`` (clusters).
         trends: one row a measure: ``measure``, ``rho`` (Spearman's, of value and T), ``low``, ``high``, ``n``,
             ``prompts``.
-        next_token: the distribution of one real next token.
+        next_token: the distribution of one real next token; None where the model gives text only.
     """
 
     plan: StudyPlan
@@ -54,4 +54,4 @@ class StudyResults:
     values: pl.DataFrame
     estimates: pl.DataFrame
     trends: pl.DataFrame
-    next_token: NextToken
+    next_token: NextToken | None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tempering.errors import PromptError
 from tempering.generation.decode import BATCH, Request, generate, read_prompt
-from tempering.models.base import LogitsModel
+from tempering.models.base import Model, TextModel
 from tempering.study.analysis import NEXT_TOKEN, load_results, next_token_of, next_token_record
 from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan
@@ -75,12 +75,16 @@ def _key(request: Request) -> Key:
     return request.prompt_id, request.params.temperature, request.sample
 
 
-def check_prompts(plan: StudyPlan, model: LogitsModel) -> None:
+def check_prompts(plan: StudyPlan, model: Model) -> None:
     """Check that every prompt leaves room for ``max_tokens``, as texts of unlike limits cannot be compared.
+
+    A server counts tokens itself, and refuses what does not fit.
 
     Raises:
         PromptError: one does not; the message names it and what would fit.
     """
+    if isinstance(model, TextModel):
+        return
     for prompt in plan.prompts:
         length = len(read_prompt(model, prompt.content).tokens)
         if (room := model.info.context - length) < plan.max_tokens:
@@ -90,7 +94,7 @@ def check_prompts(plan: StudyPlan, model: LogitsModel) -> None:
             )
 
 
-def forecast(plan: StudyPlan, model: LogitsModel, folder: Path) -> Forecast:
+def forecast(plan: StudyPlan, model: Model, folder: Path) -> Forecast:
     """Return what a run would do; the speed is measured on a few real steps, and nothing is written."""
     check_prompts(plan, model)
     stored = {(c.prompt_id, c.params.temperature, c.sample) for c in read_completions(folder)}
@@ -98,7 +102,7 @@ def forecast(plan: StudyPlan, model: LogitsModel, folder: Path) -> Forecast:
     left = [request for request in requests if _key(request) not in stored]
     trial = [replace(request, max_tokens=min(8, plan.max_tokens)) for request in left[:BATCH]]
     begun = time.monotonic()
-    drawn = sum(len(completion.entropies) for completion in generate(model, trial))
+    drawn = sum(completion.token_count or 0 for completion in generate(model, trial))
     pace = (time.monotonic() - begun) / max(drawn, 1)
     tokens = len(left) * plan.max_tokens
     return Forecast(
@@ -111,7 +115,7 @@ def forecast(plan: StudyPlan, model: LogitsModel, folder: Path) -> Forecast:
 
 
 def run_study(
-    plan: StudyPlan, model: LogitsModel, folder: Path, *, on_progress: Callable[[Progress], None] | None = None
+    plan: StudyPlan, model: Model, folder: Path, *, on_progress: Callable[[Progress], None] | None = None
 ) -> StudyResults:
     """Generate the samples that the folder lacks, then analyse them all.
 
@@ -119,7 +123,7 @@ def run_study(
 
     Args:
         plan: what to do.
-        model: gives the logits; the folder is bound to its identity.
+        model: gives the logits or the texts; the folder is bound to its identity.
         folder: the run folder; made if missing.
         on_progress: called after every token.
 
@@ -131,15 +135,15 @@ def run_study(
     check_prompts(plan, model)
     manifest = RunManifest(model=model.info.identity, model_details=dict(model.info.details))
     with open_store(folder, plan, manifest) as store:
-        next_token = next_token_record(next_token_of(model, plan))
-        write_atomically(folder / NEXT_TOKEN, next_token)
+        next_token = None if isinstance(model, TextModel) else next_token_of(model, plan)
+        write_atomically(folder / NEXT_TOKEN, next_token_record(next_token))
         _generate_missing(store, model, on_progress)
         results = load_results(folder)
         write_tables(folder, results)
     return results
 
 
-def _generate_missing(store: RunStore, model: LogitsModel, on_progress: Callable[[Progress], None] | None) -> None:
+def _generate_missing(store: RunStore, model: Model, on_progress: Callable[[Progress], None] | None) -> None:
     requests = list(requests_of(store.plan))
     missing = [request for request in requests if _key(request) not in store.completions]
     limit, begun, drawn, ahead = store.plan.max_tokens, time.monotonic(), 0, 0
@@ -158,7 +162,9 @@ def _generate_missing(store: RunStore, model: LogitsModel, on_progress: Callable
     report()
     for completion in generate(model, missing, on_token=count):
         store.append(completion)
-        ahead += limit - len(completion.tokens)
+        if completion.served is not None:
+            drawn += completion.token_count or 0  # a server tells of no token on the way
+        ahead += limit - (completion.token_count or 0)
         report()
 
 

@@ -6,14 +6,14 @@ import numpy as np
 
 from tempering.errors import PromptError
 from tempering.generation.decode import Request, generate
-from tempering.models.base import LogitsModel
+from tempering.models.base import LogitsModel, Model
 from tempering.params import SamplingParams
 
 TEXT = "The old man went to the sea, and the boy came with him. They had a small boat."
 OTHERS = ("A", "It was a dark night and nobody was on the road.", "One, two, three")
 
 
-def check_model(model: LogitsModel, *, tolerance: float = 1e-3) -> None:
+def check_model(model: Model, *, tolerance: float = 1e-3) -> None:
     """Check that a model keeps the contract of ``LogitsModel``.
 
     Args:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tempering.errors import ParameterError, PromptError
-from tempering.models.base import LogitsModel
+from tempering.models.base import LogitsModel, Model, require_logits
 from tempering.params import SamplingParams
 from tempering.sampling.distribution import logprob
 from tempering.sampling.forks import fork_scores, refuse_moving_sets
@@ -17,7 +17,7 @@ from tempering.sampling.penalties import Context
 from tempering.thermometer.likelihood import Reading, Tokens, read_temperature
 
 
-def tokens_of_text(model: LogitsModel, prompt: str, text: str, params: SamplingParams | None = None) -> Tokens:
+def tokens_of_text(model: Model, prompt: str, text: str, params: SamplingParams | None = None) -> Tokens:
     """Return the tokens of a text after its prompt, with the distributions that they were drawn from.
 
     The text is cut into tokens as the model's tokenizer would; a text that was sampled may have been drawn in other
@@ -32,18 +32,20 @@ def tokens_of_text(model: LogitsModel, prompt: str, text: str, params: SamplingP
     Raises:
         PromptError: the text is empty, or prompt and text do not fit the context.
         ParameterError: a truncation keeps another set at every T, so that the likelihood is not of this form.
+        NoLogitsError: the model gives text only.
     """
+    model = require_logits(model)
     before = model.encode(prompt)
     return tokens_of_ids(model, before, model.encode(prompt + text)[len(before) :], params)
 
 
 def tokens_of_ids(
-    model: LogitsModel, prompt: Sequence[int], ids: Sequence[int], params: SamplingParams | None = None
+    model: Model, prompt: Sequence[int], ids: Sequence[int], params: SamplingParams | None = None
 ) -> Tokens:
     """Return drawn ids after a prompt's ids with their distributions; otherwise as ``tokens_of_text``."""
     if not ids:
         raise PromptError("the text is empty")
-    logits = model.score([*prompt, *ids])[len(prompt) - 1 : -1].astype(np.float64)
+    logits = require_logits(model).score([*prompt, *ids])[len(prompt) - 1 : -1].astype(np.float64)
     if params is not None:
         contexts = [Context(tuple(prompt), tuple(ids[:step])) for step in range(len(ids))]
         logits = fork_scores(logits, params, contexts)
@@ -72,14 +74,14 @@ TEMPERATURES = np.geomspace(0.05, 5.0, 60)
 
 
 def compare_settings(
-    model: LogitsModel, prompt: Sequence[int], ids: Sequence[int], settings: Sequence[SamplingParams]
+    model: Model, prompt: Sequence[int], ids: Sequence[int], settings: Sequence[SamplingParams]
 ) -> list[Hypothesis]:
     """Return how well each setting explains drawn ids, likeliest first.
 
     Where the kept set does not depend on T the temperature is read exactly; else the likeliest of 60 temperatures
     from .05 to 5 is taken, and no interval is given.
     """
-    found = []
+    model, found = require_logits(model), []
     for params in settings:
         try:
             refuse_moving_sets(params)
@@ -109,7 +111,7 @@ def _on_a_grid(model: LogitsModel, prompt: Sequence[int], ids: Sequence[int], pa
     return max(tried, key=lambda hypothesis: (hypothesis.log_likelihood, -len(hypothesis.impossible)))
 
 
-def read_text(model: LogitsModel, prompt: str, text: str) -> Reading:
+def read_text(model: Model, prompt: str, text: str) -> Reading:
     """Return the temperature that a text reads at, untruncated.
 
     Example:
