@@ -71,9 +71,9 @@ def test_the_tree_names_every_module_and_no_other() -> None:
 
 
 def test_tables_name_every_measure_field_and_order() -> None:
-    study = (ROOT / "docs/study.md").read_text(encoding="utf-8")
+    measures = (ROOT / "docs/measures.md").read_text(encoding="utf-8")
     sampling = (ROOT / "docs/sampling.md").read_text(encoding="utf-8")
     for measure in MEASURES:
-        assert f"`{measure.name}`" in study
+        assert f"`{measure.name}`" in measures
     for name in (*SamplingParams().as_dict(), *ORDERS):
         assert f"`{name}`" in sampling

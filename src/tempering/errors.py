@@ -7,7 +7,8 @@ error's ``exit_code``::
     ├── UsageError              2   the request itself cannot be honoured
     │   ├── ParameterError          a sampling field or option outside its range
     │   ├── PromptError             an empty prompt, or one longer than the model's context
-    │   └── PlanError               a study plan that cannot be read, or that differs from the one in the folder
+    │   ├── PlanError               a study plan that cannot be read, or that differs from the one in the folder
+    │   └── GraderError             a grader that cannot be loaded, raises, or gives no number in [0, 1]
     ├── ModelError              3   a model cannot be found, loaded or run
     │   ├── UnknownModelError       the name means nothing here
     │   ├── MissingExtraError       an optional package is not installed
@@ -50,6 +51,10 @@ class PromptError(UsageError, ValueError):
 
 class PlanError(UsageError, ValueError):
     """A study plan cannot be read, or differs from the one that the run folder was begun with."""
+
+
+class GraderError(UsageError, ValueError):
+    """A grader cannot be loaded, raises on an answer, or gives no number in [0, 1]."""
 
 
 class ModelError(TemperingError):

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
-from tempering.measures import MEASURES
+from tempering.measures import measure
 from tempering.report.figures import measure_figure
 from tempering.report.numbers import temperature
 from tempering.report.page import POLICY, build_report
@@ -60,9 +60,9 @@ def page(results: StudyResults) -> str:
 def test_the_page_is_whole_and_shows_everything(page: str, results: StudyResults) -> None:
     reader = read(page)
     text = "".join(reader.text)
-    for measure in MEASURES:
-        assert measure.title in text
-        assert measure.validity in text
+    for name in set(results.estimates["measure"]):
+        assert measure(name).title in text
+        assert measure(name).validity in text
     for t in results.plan.temperatures:
         assert f"T = {temperature(t)}" in text
     for completion in results.completions:
@@ -91,9 +91,9 @@ def test_ids_are_unique_and_references_find_them(page: str) -> None:
     assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(ids)
 
 
-def test_figures_follow_the_colours_of_the_page(page: str) -> None:
+def test_figures_follow_the_colours_of_the_page(page: str, results: StudyResults) -> None:
     svgs = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
-    assert len(svgs) == len(MEASURES)
+    assert len(svgs) == len(set(results.estimates["measure"]))
     for svg in svgs:
         assert not re.search(r'(?:fill|stroke)="(?!none|transparent|var\()[^"]+"', svg)
 

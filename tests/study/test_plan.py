@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tempering.errors import UsageError
-from tempering.study.plan import StudyPlan, make_plan, read_plan_file, read_prompts, temperatures_of
+from tempering.study.plan import Prompt, StudyPlan, make_plan, read_plan_file, read_prompts, temperatures_of
 
 
 def test_the_built_in_plan_is_the_promised_one() -> None:
@@ -62,6 +62,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"params": {"top_p": 0}}, r"top_p must be in \(0, 1\], got 0"),
     ({"params": {"temperature": 1}}, "temperature is a key of the plan"),
     ({"params": {"top_q": 1}}, "unknown sampling field 'top_q'"),
+    ({"grader": "nothing"}, "grader must be one of exact"),
+    ({"prompts": [{"id": "a", "text": "b", "expected": [None]}]}, "expected"),
 ]
 
 
@@ -152,3 +154,41 @@ def test_prompts_may_be_conversations(tmp_path: Path) -> None:
 def test_a_bad_conversation_is_refused(prompt: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         make_plan({"prompts": [prompt]})
+
+
+def test_expected_answers_from_every_kind_of_file(tmp_path: Path) -> None:
+    lines = [{"text": "2+2=", "expected": 4}, {"text": "3+3=", "expected": ["6", "six"], "id": "s"}, {"text": "Hi"}]
+    (tmp_path / "p.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    (tmp_path / "p.json").write_text(json.dumps(lines))
+    (tmp_path / "p.csv").write_text('id,text,expected\n,2+2=,4\ns,3+3=,6 | six\n,"Hi",\n')
+    for name in ("p.jsonl", "p.json", "p.csv"):
+        prompts = read_prompts(tmp_path / name)
+        assert [prompt.expected for prompt in prompts] == [("4",), ("6", "six"), ()]
+        assert [prompt.id for prompt in prompts] == [Prompt.of("2+2=").id, "s", Prompt.of("Hi").id]
+    plan = make_plan({"prompts": read_prompts(tmp_path / "p.csv"), "grader": "number"})
+    assert plan.expected["s"] == ("6", "six")
+    assert len(plan.expected) == 2
+    assert plan.as_chat("Be brief.").expected == plan.expected
+    assert StudyPlan.model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_a_csv_without_texts_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("question,expected\n2+2,4\n")
+    with pytest.raises(UsageError, match="needs a first line with the columns text"):
+        read_prompts(tmp_path / "p.csv")
+    (tmp_path / "p.csv").write_text("text,expected\n,4\n")
+    with pytest.raises(UsageError, match="prompt 1: expected a text"):
+        read_prompts(tmp_path / "p.csv")
+
+
+def test_the_file_of_a_grader_is_beside_the_plan(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    for spec, key, place in (
+        ("grade.py:f", "function", f"{tmp_path / 'grade.py'}:f"),
+        ("json_schema:s.json", "file", str(tmp_path / "s.json")),
+        ("package.module:f", "function", "package.module:f"),
+    ):
+        plan.write_text(f"grader: '{spec}'\n")
+        assert read_plan_file(plan)["grader"][key] == place
+    plan.write_text("grader: number:0.5\n")
+    assert make_plan(read_plan_file(plan)).grader == {"kind": "number", "tolerance": "0.5"}

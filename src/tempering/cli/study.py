@@ -37,7 +37,7 @@ def study(
     prompts: Annotated[
         Path | None,
         typer.Option(
-            "--prompts", help="A file of prompts: a line each, JSON Lines, or a YAML list.", show_default=False
+            "--prompts", help="A file of prompts: a line each, JSON Lines, CSV, or a YAML list.", show_default=False
         ),
     ] = None,
     temperatures: Annotated[
@@ -54,6 +54,15 @@ def study(
     ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="The seed of all noise. [default: 0]", show_default=False)
+    ] = None,
+    grader: Annotated[
+        str | None,
+        typer.Option(
+            "--grader",
+            help="How answers are graded: exact, contains, regex:PATTERN, number:TOLERANCE, choice:LETTERS, "
+            "json_schema:FILE, FILE.py:FUNCTION. [default: exact where prompts have expected answers]",
+            show_default=False,
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option("--name", help="The name of the run. [default: stories]", show_default=False)
@@ -78,6 +87,7 @@ def study(
         "samples": samples,
         "max_tokens": max_tokens,
         "seed": seed,
+        "grader": grader,
         "name": name,
     }
     plan = _plan(plan_file, flags, _prompts(prompt, prompts), sampling)

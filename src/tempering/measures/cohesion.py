@@ -41,4 +41,5 @@ ADJACENT_OVERLAP = Measure(
     ),
     source="argument overlap, McNamara et al. 2014, Coh-Metrix",
     function=each(adjacent_overlap),
+    length="a mean over pairs: not affected on average",
 )

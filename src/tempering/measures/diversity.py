@@ -50,6 +50,7 @@ DISTINCT_2 = Measure(
     validity="Says that words vary, not that the text is good: a random list of words has 1.",
     source="Li et al. 2016, arXiv 1510.03055; at equal length",
     function=each(distinct_2),
+    length="in windows of 50 words",
 )
 SELF_REPETITION = Measure(
     name="self_repetition",
@@ -62,6 +63,8 @@ SELF_REPETITION = Measure(
     validity="Marks loops, the usual failure at low T. Songs and refrains have it too.",
     source="Welleck et al. 2020, arXiv 1908.04319 (seq-rep-4); at equal length",
     function=each(self_repetition),
+    better="lower",
+    length="in windows of 50 words",
 )
 COMPRESSION_RATIO = Measure(
     name="compression_ratio",
@@ -77,4 +80,5 @@ COMPRESSION_RATIO = Measure(
     ),
     source="Shaib et al. 2024, arXiv 2403.00553",
     function=each(compression_ratio),
+    length="the first 400 characters",
 )

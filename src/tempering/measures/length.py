@@ -17,6 +17,7 @@ TOKENS = Measure(
     validity="Exact, but cut at the token limit.",
     source="a count",
     function=each(lambda completion: math.nan if completion.token_count is None else completion.token_count),
+    length="it is the length",
 )
 ENDED = Measure(
     name="ended",
@@ -29,4 +30,5 @@ ENDED = Measure(
     validity="Exact, but depends on the token limit.",
     source="a count of finish reasons",
     function=each(lambda completion: float(completion.finish_reason == "stop")),
+    length="depends on the token limit",
 )

@@ -39,4 +39,5 @@ UNIQUE_WORD_SHARE = Measure(
     ),
     source="Peeperkorn et al. 2024, arXiv 2405.00492, ratings re-analysed",
     function=unique_word_share,
+    length="rises a little with it",
 )

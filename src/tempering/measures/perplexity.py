@@ -31,6 +31,8 @@ SELF_PERPLEXITY = Measure(
     validity="Exact. Rises with T by construction; as a sign of quality it is a proxy, and loops are very likely text.",
     source="Jelinek et al. 1977; under the raw distribution as in Peeperkorn et al. 2024",
     function=each(self_perplexity),
+    needs=frozenset({"logprobs"}),
+    length="a mean over tokens: not affected on average",
 )
 MEAN_ENTROPY = Measure(
     name="mean_entropy",
@@ -43,4 +45,6 @@ MEAN_ENTROPY = Measure(
     validity="Exact. Rises with T by construction.",
     source="Shannon 1948",
     function=each(mean_entropy),
+    needs=frozenset({"entropies"}),
+    length="a mean over tokens: not affected on average",
 )

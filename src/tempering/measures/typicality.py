@@ -48,4 +48,6 @@ EXEMPLAR_SIMILARITY = Measure(
     ),
     source="word-count form of the similarity to the exemplar in Peeperkorn et al. 2024, arXiv 2405.00492",
     function=exemplar_similarity,
+    needs=frozenset({"exemplars"}),
+    length="rises with it",
 )

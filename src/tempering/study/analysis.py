@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tempering.errors import StoreError
-from tempering.generation.completion import Completion
 from tempering.generation.decode import read_prompt
-from tempering.measures import MEASURES
+from tempering.measures import measure as measure_of
+from tempering.measures import measure_exists, measures_for
 from tempering.measures.base import Samples
 from tempering.models.base import LogitsModel, shown_prompt
 from tempering.sampling.distribution import process
 from tempering.statistics import bootstrap_mean, rank_trend
 from tempering.study.plan import StudyPlan
 from tempering.study.results import NextToken, StudyResults
+from tempering.study.sources import Sources, grader_of, measured_before
 from tempering.study.store import read_completions, read_run, sort_completions
 
 if TYPE_CHECKING:
@@ -28,8 +28,12 @@ NEXT_TOKEN = "next_token.json"  # noqa: S105 - a file name
 SHOWN = 12
 
 
-def load_results(folder: Path) -> StudyResults:
+def load_results(folder: Path, sources: Sources | None = None) -> StudyResults:
     """Return what a run folder holds, complete or not, analysed.
+
+    Args:
+        folder: the run folder.
+        sources: what measures may use besides the folder; values that need more are read from ``measures.parquet``.
 
     Raises:
         StoreError: not a run folder, damaged, or without a single sample.
@@ -45,7 +49,8 @@ def load_results(folder: Path) -> StudyResults:
     except (OSError, ValueError, KeyError, TypeError):
         raise StoreError(f"{folder / NEXT_TOKEN} is missing or damaged; repeat the study to make it again") from None
     exemplars = {c.prompt_id: c.text for c in stored if c.params.temperature == 0 and c.sample == 0}
-    values = measure_values(completions, exemplars)
+    samples = Samples(completions, exemplars, run.plan.expected, grader_of(run.plan, sources or Sources()))
+    values = with_measured(measure_values(samples), folder)
     return StudyResults(
         plan=run.plan,
         manifest=run.manifest,
@@ -57,13 +62,12 @@ def load_results(folder: Path) -> StudyResults:
     )
 
 
-def measure_values(completions: Sequence[Completion], exemplars: dict[str, str]) -> pl.DataFrame:
+def measure_values(samples: Samples) -> pl.DataFrame:
     """Return one row a completion and measure: prompt_id, temperature, sample, measure, value (null: undefined)."""
     import polars as pl  # noqa: PLC0415 - loaded when used, for a light start
 
-    samples = Samples(tuple(completions), exemplars)
-    frames = []
-    for measure in MEASURES:
+    completions, frames = samples.completions, []
+    for measure in measures_for(samples):
         columns = {
             "prompt_id": [c.prompt_id for c in completions],
             "temperature": [c.params.temperature for c in completions],
@@ -73,6 +77,20 @@ def measure_values(completions: Sequence[Completion], exemplars: dict[str, str])
         }
         frames.append(pl.DataFrame(columns).with_columns(pl.col("value").cast(pl.Float64).fill_nan(None)))
     return pl.concat(frames)
+
+
+def with_measured(values: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """Return the values with those of measures that only the run itself had the means for."""
+    import polars as pl  # noqa: PLC0415
+
+    before = measured_before(folder)
+    if before is None or before.schema != values.schema:
+        return values
+    keys = ["prompt_id", "temperature", "sample"]
+    there = values.select(keys).unique()
+    known = set(values["measure"])
+    more = [n for n in before["measure"].unique(maintain_order=True) if n not in known and measure_exists(n)]
+    return pl.concat([values, before.filter(pl.col("measure").is_in(more)).join(there, on=keys, how="semi")])
 
 
 def _numbers(frame: pl.DataFrame, plan: StudyPlan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -86,7 +104,8 @@ def _numbers(frame: pl.DataFrame, plan: StudyPlan) -> tuple[np.ndarray, np.ndarr
 def _estimates(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
     import polars as pl  # noqa: PLC0415
 
-    known, rows = {measure.name: measure for measure in MEASURES}, []
+    known = {name: measure_of(name) for name in values["measure"].unique(maintain_order=True)}
+    rows = []
     for (name, temperature), frame in values.group_by("measure", "temperature", maintain_order=True):
         numbers, _, clusters = _numbers(frame, plan)
         estimate = bootstrap_mean(numbers, clusters)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import math
 import re
@@ -24,6 +26,7 @@ from pydantic import (
 )
 
 from tempering.errors import ParameterError, PlanError
+from tempering.measures.graders import grader_options
 from tempering.models.base import Message, PromptText, conversation, shown_prompt
 from tempering.params import SamplingParams
 from tempering.study.prompts import STORY_OPENINGS
@@ -56,13 +59,26 @@ _Yaml.add_implicit_resolver(
 
 
 class Prompt(BaseModel):
-    """A prompt and the id that its noise is keyed by."""
+    """A prompt, the id that its noise is keyed by, and the answers that count as right, if it is a question.
+
+    Attributes:
+        id: what the noise is keyed by; it does not depend on the expected answers.
+        text: a text to continue; or else
+        messages: a conversation to answer.
+        expected: answers that count as right, for the grader of the plan; none where nothing is to be graded.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(min_length=1, max_length=200)
     text: str = ""
     messages: tuple[Message, ...] = ()
+    expected: tuple[str, ...] = ()
+
+    @field_validator("expected", mode="before")
+    @classmethod
+    def _read_expected(cls, value: object) -> object:
+        return expected_of(value)
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Prompt:
@@ -88,7 +104,9 @@ class Prompt(BaseModel):
 
     def as_chat(self, system: str = "") -> Prompt:
         """Return the prompt with its text as the user's message, after the system's if there is one."""
-        return self if self.messages else Prompt(id=self.id, messages=conversation(self.text, system))
+        if self.messages:
+            return self
+        return Prompt(id=self.id, messages=conversation(self.text, system), expected=self.expected)
 
 
 class StudyPlan(BaseModel):
@@ -103,6 +121,8 @@ class StudyPlan(BaseModel):
         max_tokens: the longest a completion may become, >= 1.
         seed: the seed of all noise; the same sample index uses the same noise at every temperature.
         params: further fields of ``SamplingParams`` (top_p, order, ...), the same at every temperature.
+        grader: how answers are graded, see ``tempering.measures.graders``; None is ``exact`` where prompts have
+            expected answers, and nothing is graded where they have none.
 
     Example:
         >>> plan = StudyPlan()
@@ -122,6 +142,14 @@ class StudyPlan(BaseModel):
     max_tokens: int = Field(default=160, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**64)
     params: dict[str, Any] = Field(default_factory=dict)
+    grader: str | dict[str, Any] | None = None
+
+    @field_validator("grader")
+    @classmethod
+    def _check_grader(cls, value: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
+        if value is not None:
+            grader_options(value)
+        return value
 
     @field_validator("prompts", mode="before")
     @classmethod
@@ -164,6 +192,11 @@ class StudyPlan(BaseModel):
         if unknown := value.keys() - SamplingParams().as_dict().keys():
             raise ValueError(f"unknown sampling field {min(unknown)!r}")
         return {key: item for key, item in SamplingParams(**value).as_dict().items() if key in value}
+
+    @property
+    def expected(self) -> dict[str, tuple[str, ...]]:
+        """The answers that count as right, by prompt id; prompts without any are left out."""
+        return {prompt.id: prompt.expected for prompt in self.prompts if prompt.expected}
 
     @property
     def size(self) -> int:
@@ -245,11 +278,39 @@ def read_plan_file(path: Path) -> dict[str, Any]:
         raise PlanError(f"{path} must hold keys such as 'model:' and 'temperatures:'")
     if isinstance(prompts := values.get("prompts"), str):
         values["prompts"] = read_prompts(path.parent / prompts)
+    if isinstance(grader := values.get("grader"), str | dict):
+        values["grader"] = _beside(path, grader)
     return values
 
 
+def _beside(path: Path, grader: str | dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a grader, its file named as seen from here rather than from the plan file."""
+    options = grader_options(grader)
+    if "file" in options:
+        options["file"] = str(path.parent / options["file"])
+    place, colon, name = str(options.get("function", "")).rpartition(":")
+    if place.endswith(".py"):
+        options["function"] = f"{path.parent / place}{colon}{name}"
+    return options
+
+
+def expected_of(value: object) -> object:
+    """Return expected answers as a tuple of texts; a lone text or number is one answer.
+
+    Example:
+        >>> expected_of(42), expected_of(["a", "b"])
+        (('42',), ('a', 'b'))
+    """
+    items = value if isinstance(value, list | tuple) else () if value is None else (value,)
+    return tuple(str(item) if isinstance(item, int | float) and not isinstance(item, bool) else item for item in items)
+
+
 def read_prompts(path: Path) -> list[Prompt]:
-    """Read prompts: JSON Lines with ``text`` or ``messages`` (and ``id``), a JSON or YAML list, or a text a line.
+    """Read prompts: JSON Lines, CSV, a JSON or YAML list, or a text a line.
+
+    JSON Lines and lists hold texts or objects with ``text`` or ``messages``, and ``id`` and ``expected`` (an answer or
+    a list of them) if wanted. CSV has a column ``text``, and columns ``id`` and ``expected`` (answers divided by ``|``)
+    if wanted.
 
     Raises:
         PlanError: the file is missing, holds no prompt, or has a line that is not a prompt; the line is named.
@@ -262,6 +323,8 @@ def read_prompts(path: Path) -> list[Prompt]:
         except yaml.YAMLError as problem:
             raise PlanError(f"{path} is not YAML: {' '.join(str(problem).split())}") from None
         lines = list(enumerate(items if isinstance(items, list) else [items], 1))
+    elif path.suffix == ".csv":
+        lines = list(enumerate(_rows(path, text), 1))
     else:
         lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     for number, line in lines:
@@ -270,7 +333,7 @@ def read_prompts(path: Path) -> list[Prompt]:
             prompts.append(_prompt(record))
         except (ValueError, KeyError, TypeError):
             raise PlanError(
-                f"{path}, prompt {number}: expected a text, or an object with 'text' or 'messages', and 'id'"
+                f"{path}, prompt {number}: expected a text, or an object with 'text' or 'messages', 'id' and 'expected'"
             ) from None
     if not prompts:
         raise PlanError(f"{path} holds no prompt")
@@ -285,7 +348,19 @@ def _prompt(record: object) -> Prompt:
     messages = tuple(Message(**message) for message in record.get("messages", ()))
     content = messages or record["text"]
     prompt = Prompt.of(content)
-    return prompt.model_copy(update={"id": str(record["id"])}) if "id" in record else prompt
+    name = str(record["id"]) if record.get("id") is not None else prompt.id
+    return Prompt(id=name, text=prompt.text, messages=prompt.messages, expected=record.get("expected", ()))
+
+
+def _rows(path: Path, text: str) -> list[dict[str, Any]]:
+    table = csv.DictReader(io.StringIO(text))
+    if "text" not in (table.fieldnames or ()):
+        raise PlanError(f"{path} needs a first line with the columns text, and id and expected if wanted")
+    rows = []
+    for row in table:
+        answers = [part.strip() for part in (row.get("expected") or "").split("|") if part.strip()]
+        rows.append({"text": row["text"], "id": row.get("id") or None, "expected": answers})
+    return rows
 
 
 def _read_text(path: Path) -> str:

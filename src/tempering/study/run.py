@@ -17,6 +17,7 @@ from tempering.study.analysis import NEXT_TOKEN, load_results, next_token_of, ne
 from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan
 from tempering.study.results import StudyResults
+from tempering.study.sources import MEASURED, sources_of
 from tempering.study.store import Key, RunStore, open_store, read_completions, write_atomically
 
 if TYPE_CHECKING:
@@ -134,11 +135,12 @@ def run_study(
     """
     check_prompts(plan, model)
     manifest = RunManifest(model=model.info.identity, model_details=dict(model.info.details))
+    sources = sources_of(plan)
     with open_store(folder, plan, manifest) as store:
         next_token = None if isinstance(model, TextModel) else next_token_of(model, plan)
         write_atomically(folder / NEXT_TOKEN, next_token_record(next_token))
         _generate_missing(store, model, on_progress)
-        results = load_results(folder)
+        results = load_results(folder, sources)
         write_tables(folder, results)
     return results
 
@@ -177,7 +179,7 @@ def write_tables(folder: Path, results: StudyResults) -> None:
         settings = record.pop("params")
         record |= {"temperature": float(settings["temperature"]), "params": json.dumps(settings)}
     _write_parquet(folder / "samples.parquet", pl.DataFrame(records, infer_schema_length=None))
-    _write_parquet(folder / "measures.parquet", results.values)
+    _write_parquet(folder / MEASURED, results.values)
     tables = {"estimates": results.estimates.to_dicts(), "trends": results.trends.to_dicts()}
     for row in tables["estimates"]:
         row["temperature"] = str(row["temperature"]) if row["temperature"] == float("inf") else row["temperature"]
