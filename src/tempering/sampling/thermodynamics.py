@@ -36,7 +36,7 @@ class Thermodynamics:
         entropy_slope: dH/dT = Var(z) / T^3.
         entropy_curvature: d2H/dT2 = -(3 Var(z) + k3/T) / T^4 with k3 the third central moment of z at T.
         heat_capacity: Var(z) / T^2.
-        fisher_information: of T, from one step: Var(z) / T^4; temperatures spaced as 1/sqrt of it are equally told apart.
+        fisher_information: of T, of one step: Var(z) / T^4; temperatures spaced as 1/sqrt of it are told apart alike.
         leak_mass: mass at T outside the smallest set with 90 % of the mass at T=1 (arXiv 2606.01451).
         n95: how many tokens hold 95 % of the mass at T (arXiv 2606.01451).
     """
