@@ -85,23 +85,15 @@ def facts(logits: ArrayLike, params: SamplingParams | None = None, context: Cont
     def back(values: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(values.reshape(state.leading))
 
-    def over(power: int) -> Values:
-        """Return Var(z) / T^power; 0 where the variance is, also at T=0, which is its limit."""
-        out: Values = variance.copy()
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            for _ in range(power):
-                out = np.where(out == 0, 0.0, out / temperature)
-        return out
-
     numbers = {
         "entropy": state.entropy,
         "choices": np.exp(state.entropy),
         "log_z": _log_z(z, state.keep, temperature),
         "mean_logit": mean,
         "variance": variance,
-        "entropy_slope": over(3),
-        "heat_capacity": over(2),
-        "fisher_information": over(4),
+        "entropy_slope": over_power(variance, temperature, 3),
+        "heat_capacity": over_power(variance, temperature, 2),
+        "fisher_information": over_power(variance, temperature, 4),
         "leak_mass": np.where(_smallest_set(state.raw_logprobs, CORE_MASS), 0.0, p).sum(axis=1),
         "kept_mass": np.where(state.keep, np.exp(untruncated.logprobs), 0.0).sum(axis=1),
     }
@@ -111,6 +103,25 @@ def facts(logits: ArrayLike, params: SamplingParams | None = None, context: Cont
         kept=state.keep.reshape(*state.leading, state.raw.shape[1]),
         kept_count=back(state.keep.sum(axis=1)),
     )
+
+
+def over_power(moment: Values, temperature: float | Values, power: int) -> Values:
+    """Return moment / T^power; 0 where the moment is, also at T=0, which is its limit.
+
+    Args:
+        moment: any shape.
+        temperature: in [0, inf]; broadcasts with the moment.
+        power: >= 0; one division after the other, so that no power of T underflows before the quotient does.
+
+    Example:
+        >>> over_power(np.array([0.0, 8.0]), 2.0, 3).tolist(), over_power(np.array([0.0]), 0.0, 3).tolist()
+        ([0.0, 1.0], [0.0])
+    """
+    out = moment.copy()
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        for _ in range(power):
+            out = np.where(out == 0, 0.0, out / temperature)
+    return out
 
 
 def _log_z(z: Rows, keep: Mask, temperature: float) -> Values:
