@@ -15,6 +15,7 @@ ROOT = Path(tempering.__file__).parent
 WAY = [
     "errors",
     "_version",
+    "orders",
     "params",
     "sampling",
     "models",

@@ -8,67 +8,14 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from tempering.errors import ParameterError
+from tempering.orders import ENGINES, STEPS, Edge
 
-STEPS = (
-    "penalties",
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "typical_p",
-    "top_n_sigma",
-    "epsilon",
-    "eta",
-)
-"""The steps that an order consists of, by the names that an explicit order uses."""
+ORDERS: Mapping[str, tuple[str, ...]] = {name: order.steps for name, order in ENGINES.items()}
+"""The steps of each named order; see ``tempering.orders`` for the rest of its specification."""
 
-ORDERS: Mapping[str, tuple[str, ...]] = {
-    "transformers": (
-        "penalties",
-        "temperature",
-        "top_n_sigma",
-        "top_k",
-        "top_p",
-        "min_p",
-        "typical_p",
-        "epsilon",
-        "eta",
-    ),
-    "llama.cpp": (
-        "penalties",
-        "top_n_sigma",
-        "top_k",
-        "typical_p",
-        "top_p",
-        "min_p",
-        "epsilon",
-        "eta",
-        "temperature",
-    ),
-    "vllm": (
-        "penalties",
-        "temperature",
-        "top_n_sigma",
-        "min_p",
-        "top_k",
-        "top_p",
-        "typical_p",
-        "epsilon",
-        "eta",
-    ),
-    "mlx-lm": (
-        "penalties",
-        "top_n_sigma",
-        "top_p",
-        "min_p",
-        "top_k",
-        "typical_p",
-        "epsilon",
-        "eta",
-        "temperature",
-    ),
-}
-"""Orders by engine; a rule that the engine lacks stands where it disturbs the engine's own steps least."""
+TIES = ("id", "all")
+EXPLICIT_EDGE: Edge = "reach"
+"""What top-p does in an order that is given by its steps."""
 
 
 def _setting(default: Any, low: float, high: float, bounds: str, text: str, *, whole: bool = False) -> Any:
@@ -92,10 +39,25 @@ class SamplingParams:
         top_n_sigma: keep logits within n standard deviations of the largest; 0 is off. Range [0, inf).
         epsilon: keep tokens with at least this probability; 0 is off. Range [0, 1).
         eta: keep tokens with p >= min(eta, sqrt(eta) exp(-entropy)); 0 is off. Range [0, 1).
+        top_h: grow the ranked set while its entropy is at most this share of the whole entropy; 0 is off. Range [0, 1].
+        p_less: 1 keeps tokens with p >= the sum of all p^2; 0 is off. Whole, 0 or 1.
+        xtc_probability: how often the top choices are excluded; 0 is off. Range [0, 1].
+        xtc_threshold: a top choice has at least this probability. Range (0, 1].
+        mirostat_tau: the surprise in bits that mirostat v2 steers to; 0 is off. Range [0, inf).
+        mirostat_eta: how fast it steers. Range (0, inf).
+        dynatemp_range: T moves by this much around ``temperature``, up with the entropy; 0 is off. Range [0, inf).
+        dynatemp_exponent: of the entropy's share of its maximum. Range (0, inf).
+        edt_theta: T becomes temperature * 0.8^(theta / entropy); 0 is off. Range [0, inf).
+        smoothing_factor: quadratic smoothing of the logits before T; 0 is off. Range [0, inf).
+        smoothing_curve: 1 is a parabola, more adds a cubic part. Range [1, 3].
         repetition_penalty: divides (or, if negative, multiplies) the logits of tokens seen in prompt or text; 1 is off.
             Range (0, inf).
         frequency_penalty: subtracted once for each time the token was generated; 0 is off. Range [-inf, inf] exclusive.
         presence_penalty: subtracted once if the token was generated at all; 0 is off. Range [-inf, inf] exclusive.
+        dry_multiplier: penalty on a token that would continue a repeated passage; 0 is off. Range [0, inf).
+        dry_base: it grows by this factor with every further token of the passage. Range [1, inf).
+        dry_allowed_length: a passage up to this length goes unpunished. Whole, >= 0.
+        ties: what top-k keeps of tokens tied at its edge: ``id`` (the lower ids, exactly k) or ``all``.
         order: the name of an order (see ``tempering.params.ORDERS``) or an explicit sequence of steps.
         seed: the seed of all noise. Whole, 0 <= seed < 2**64.
 
@@ -118,9 +80,24 @@ class SamplingParams:
     top_n_sigma: float = _setting(0.0, 0, math.inf, "[)", "keep logits within n deviations of the largest; 0 is off")
     epsilon: float = _setting(0.0, 0, 1, "[)", "keep p >= epsilon; 0 is off")
     eta: float = _setting(0.0, 0, 1, "[)", "keep p >= min(eta, sqrt(eta) exp(-entropy)); 0 is off")
+    top_h: float = _setting(0.0, 0, 1, "[]", "grow the set up to this share of the entropy; 0 is off")
+    p_less: int = _setting(0, 0, 1, "[]", "1 keeps p >= the sum of all squared p; 0 is off", whole=True)
+    xtc_probability: float = _setting(0.0, 0, 1, "[]", "how often the top choices are excluded; 0 is off")
+    xtc_threshold: float = _setting(0.1, 0, 1, "(]", "a top choice for xtc has at least this p")
+    mirostat_tau: float = _setting(0.0, 0, math.inf, "[)", "the surprise in bits to steer to; 0 is off")
+    mirostat_eta: float = _setting(0.1, 0, math.inf, "()", "how fast mirostat steers")
+    dynatemp_range: float = _setting(0.0, 0, math.inf, "[)", "T moves by this around it with the entropy; 0 is off")
+    dynatemp_exponent: float = _setting(1.0, 0, math.inf, "()", "of the entropy's share of its maximum")
+    edt_theta: float = _setting(0.0, 0, math.inf, "[)", "T times 0.8^(theta / entropy); 0 is off")
+    smoothing_factor: float = _setting(0.0, 0, math.inf, "[)", "quadratic smoothing before T; 0 is off")
+    smoothing_curve: float = _setting(1.0, 1, 3, "[]", "1 is a parabola, more adds a cubic part")
     repetition_penalty: float = _setting(1.0, 0, math.inf, "()", "divides the logits of seen tokens; 1 is off")
     frequency_penalty: float = _setting(0.0, -math.inf, math.inf, "()", "subtracted per earlier use; 0 is off")
     presence_penalty: float = _setting(0.0, -math.inf, math.inf, "()", "subtracted once if used before; 0 is off")
+    dry_multiplier: float = _setting(0.0, 0, math.inf, "[)", "penalty on continuing a repeat; 0 is off")
+    dry_base: float = _setting(1.75, 1, math.inf, "[)", "its growth with every further token of the repeat")
+    dry_allowed_length: int = _setting(2, 0, math.inf, "[)", "repeats up to this length are free", whole=True)
+    ties: str = "id"
     order: str | tuple[str, ...] = "transformers"
     seed: int = _setting(0, 0, 2**64, "[)", "the seed of all noise", whole=True)
 
@@ -138,6 +115,10 @@ class SamplingParams:
         self._check_order()
 
     def _check_order(self) -> None:
+        if self.ties not in TIES:
+            raise ParameterError(f"ties must be id or all, got {self.ties!r}", field="ties")
+        if self.dynatemp_range > 0 and self.edt_theta > 0:
+            raise ParameterError("dynatemp_range and edt_theta both set the temperature: use one", field="edt_theta")
         if isinstance(self.order, str):
             if self.order not in ORDERS:
                 raise ParameterError(f"order must be one of {', '.join(ORDERS)}, got {self.order!r}", field="order")
@@ -153,6 +134,21 @@ class SamplingParams:
         """The steps of the order, first to last."""
         return ORDERS[self.order] if isinstance(self.order, str) else self.order
 
+    @property
+    def joint(self) -> frozenset[str]:
+        """The rules that look at the same probabilities; empty for an explicit order."""
+        return ENGINES[self.order].joint if isinstance(self.order, str) else frozenset()
+
+    @property
+    def top_p_edge(self) -> Edge:
+        """What top-p does with the token at its edge."""
+        return ENGINES[self.order].top_p_edge if isinstance(self.order, str) else EXPLICIT_EDGE
+
+    @property
+    def temperature_moves(self) -> bool:
+        """Whether T depends on the entropy of the row."""
+        return self.dynatemp_range > 0 or self.edt_theta > 0
+
     def active_steps(self) -> Iterator[str]:
         """Yield the steps that are switched on, temperature always among them.
 
@@ -161,10 +157,7 @@ class SamplingParams:
             ['temperature', 'min_p']
         """
         for step in STEPS:
-            if step == "penalties":
-                if (self.repetition_penalty, self.frequency_penalty, self.presence_penalty) != (1.0, 0.0, 0.0):
-                    yield step
-            elif step == "temperature" or getattr(self, step) != _DEFAULTS[step]:
+            if step == "temperature" or any(getattr(self, name) != _DEFAULTS[name] for name in switches(step)):
                 yield step
 
     def as_dict(self) -> dict[str, Any]:
@@ -175,6 +168,25 @@ class SamplingParams:
         if not isinstance(self.order, str):
             values["order"] = list(self.order)
         return values
+
+
+def switches(step: str) -> tuple[str, ...]:
+    """Return the fields that switch a step on; its other fields only shape it.
+
+    Example:
+        >>> switches("xtc"), switches("min_p")
+        (('xtc_probability',), ('min_p',))
+    """
+    return _SWITCHES.get(step, (step,))
+
+
+_SWITCHES = {
+    "penalties": ("repetition_penalty", "frequency_penalty", "presence_penalty"),
+    "dry": ("dry_multiplier",),
+    "smoothing": ("smoothing_factor",),
+    "xtc": ("xtc_probability",),
+    "mirostat": ("mirostat_tau",),
+}
 
 
 def _number(name: str, value: object, whole: bool) -> float | int:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tempering.params import ORDERS
+
 HEAVY = {"numba", "onnxruntime", "tokenizers", "altair", "vl_convert", "scipy", "polars", "fastapi", "uvicorn", "torch"}
 PROGRAM = [sys.executable, "-m", "tempering"]
 
@@ -257,7 +259,7 @@ def test_orders_are_shown_and_translated() -> None:
     assert "as llama.cpp: temperature 2, min_p 0.01, order llama.cpp" in shown
     assert "the same distribution on all logits; 0.0000 of the probability moves" in shown
     record = json.loads(run(*arguments, "--to", "vllm", "--json").stdout)
-    assert [row["order"] for row in record["orders"]] == ["transformers", "llama.cpp", "vllm", "mlx-lm"]
+    assert [row["order"] for row in record["orders"]] == list(ORDERS)
     assert record["translation"]["exact"]
 
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tempering.orders import Edge
 from tempering.sampling.rows import log_softmax
-from tempering.sampling.truncation import RULES, Step
+from tempering.sampling.truncation import RULES, Step, xtc
 
 # Logits on a coarse grid, so that ties are common.
 ROWS = st.integers(1, 25).flatmap(
@@ -53,6 +54,16 @@ def _sigma(z: list[float], n: float) -> set[int]:
     return {i for i, x in enumerate(z) if x >= max(z) - n * sd - 1e-9}
 
 
+def _top_h(p: list[float], share: float) -> set[int]:
+    kept: list[int] = []
+    for token in _ranked(p):
+        mass = math.fsum(p[i] for i in [*kept, token])
+        if _entropy([p[i] / mass for i in [*kept, token]]) > share * _entropy(p) + 1e-12:
+            break
+        kept.append(token)
+    return set(kept or _ranked(p)[:1])
+
+
 PLAIN: dict[str, Callable[[list[float], list[float], float], set[int]]] = {
     "top_k": lambda _, p, k: set(_ranked(p)[: int(k)]),
     "top_p": lambda _, p, mass: _until(p, _ranked(p), mass),
@@ -63,6 +74,8 @@ PLAIN: dict[str, Callable[[list[float], list[float], float], set[int]]] = {
     "eta": lambda _, p, e: _best(
         p, {i for i, x in enumerate(p) if x >= min(e, math.sqrt(e) * math.exp(-_entropy(p))) * (1 - 1e-11)}
     ),
+    "top_h": lambda _, p, share: _top_h(p, share),
+    "p_less": lambda _, p, __: _best(p, {i for i, x in enumerate(p) if x >= math.fsum(y * y for y in p) * (1 - 1e-11)}),
 }
 
 
@@ -96,6 +109,30 @@ def test_a_larger_mass_keeps_more(z: np.ndarray, low: float, high: float) -> Non
         assert (RULES[rule](step, low) <= RULES[rule](step, high)).all()
     for rule in ("min_p", "epsilon", "eta"):
         assert (RULES[rule](step, low) >= RULES[rule](step, high)).all()
+
+
+@given(z=ROWS, threshold=st.floats(0.01, 1))
+def test_xtc_spares_the_least_likely_of_the_top_choices(z: np.ndarray, threshold: float) -> None:
+    step = Step(z[None], z[None], np.ones((1, len(z)), dtype=np.bool_))
+    p = np.exp(step.logprobs[0]).tolist()
+    top = [i for i in _ranked(p) if p[i] >= threshold * (1 - 1e-11)]
+    assert set(np.flatnonzero(xtc(step, threshold)[0])) == set(range(len(z))) - set(top[:-1])
+
+
+def test_top_k_keeps_all_ties_if_asked() -> None:
+    z, keep = np.array([[1.0, 2.0, 1.0, 1.0, 0.0]]), np.array([[True, True, False, True, True]])
+    assert RULES["top_k"](Step(z, z, keep, ties="all"), 2).tolist() == [[True, True, False, True, False]]
+    assert RULES["top_k"](Step(z, z, keep), 2).tolist() == [[True, True, False, False, False]]
+    assert RULES["top_k"](Step(z, z, keep, ties="all"), 9).tolist() == keep.tolist()
+
+
+@pytest.mark.parametrize(
+    ("edge", "p", "kept"),
+    [("reach", 0.7, 2), ("exceed", 0.7, 2), ("drop", 0.7, 1), ("reach", 0.5, 1), ("exceed", 0.5, 2), ("drop", 0.5, 1)],
+)
+def test_the_edge_of_top_p(edge: Edge, p: float, kept: int) -> None:
+    z = np.log([[0.5, 0.3, 0.2]])
+    assert RULES["top_p"](Step(z, z, z < 0, edge), p).sum() == kept
 
 
 def test_log_softmax_renormalises_over_what_is_kept() -> None:

@@ -57,6 +57,8 @@ def _option(name: str) -> Any:
     kind: type
     if name == "order":
         kind, text = str, f"the order of the steps: an engine's ({', '.join(ORDERS)}) or steps with commas"
+    elif name == "ties":
+        kind, text = str, "what top-k keeps of ties at its edge: id (exactly k) or all"
     else:
         kind, text = (int if item.metadata["whole"] else float), item.metadata["text"]
     shown = f"{text[0].upper()}{text[1:]}."

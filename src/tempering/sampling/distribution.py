@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from tempering.errors import ParameterError
 from tempering.params import SamplingParams
-from tempering.sampling.penalties import ContextLike, penalise
+from tempering.sampling.adaptive import smooth, temperatures
+from tempering.sampling.mirostat import first_mu, mirostat
+from tempering.sampling.penalties import ContextLike, contexts_of, dry, penalise
 from tempering.sampling.rows import Mask, Rows, checked_rows, entropy, log_softmax
-from tempering.sampling.truncation import RULES, Step
+from tempering.sampling.truncation import RULES, Step, xtc
 
 
 @dataclass(frozen=True)
@@ -44,41 +46,86 @@ class Processed:
         return entropy(self.logprobs)
 
 
-def process(logits: ArrayLike, params: SamplingParams, context: ContextLike = None) -> Processed:
+Coins = NDArray[np.float64]
+"""One uniform number a row, which decides whether XTC acts."""
+
+
+def process(
+    logits: ArrayLike, params: SamplingParams, context: ContextLike = None, coins: Coins | None = None
+) -> Processed:
     """Apply every step of the order to logits, shape [..., vocab].
 
-    Renormalisation is sequential: each rule sees the probabilities of what the rules before it have kept.
+    Renormalisation is sequential: each rule sees the probabilities of what the rules before it have kept; the joint
+    rules of an order all see those before the first of them.
+
+    Args:
+        logits: shape [..., vocab].
+        params: the settings.
+        context: earlier tokens, for the penalties, with the state of mirostat.
+        coins: uniform numbers, shape [rows]: XTC acts where one is below its probability. Without them the result is
+            the mean over the coin, which is the law of the draw.
     """
     raw, leading = checked_rows(logits)
+    if coins is not None or "xtc" not in params.active_steps():
+        return _process(raw, leading, params, context, coins)
+    q = params.xtc_probability
+    off, on = (_process(raw, leading, params, context, np.full(len(raw), coin)) for coin in (1.0, -1.0))
+    if q == 1:
+        return on
+    mean = np.logaddexp(off.logprobs + np.log1p(-q), on.logprobs + np.log(q))
+    return Processed(raw, off.ranking, off.keep | on.keep, mean, leading)
+
+
+def _process(
+    raw: Rows, leading: tuple[int, ...], params: SamplingParams, context: ContextLike, coins: Coins | None
+) -> Processed:
     active = set(params.active_steps())
     ranking = scores = raw
     keep = ~np.isneginf(raw)
+    before_joint: Mask | None = None
     for name in params.steps:
         if name not in active:
             continue
+        step = Step(ranking, scores, keep, params.top_p_edge, params.ties)
         if name == "penalties":
             ranking = scores = penalise(scores, params, context)
+        elif name == "dry":
+            ranking = scores = dry(scores, params, context)
+        elif name == "smoothing":
+            scores = smooth(scores, keep, params)
         elif name == "temperature":
-            scores, keep = temper(scores, keep, params.temperature)
+            scores, keep = temper(scores, keep, temperatures(scores, keep, params))
+        elif name == "xtc" and coins is not None:
+            keep = np.where((coins < params.xtc_probability)[:, None], xtc(step, params.xtc_threshold), keep)
+        elif name == "mirostat":
+            mu = [first_mu(params) if seen.mu is None else seen.mu for seen in contexts_of(context, len(raw))]
+            keep = mirostat(step, np.array(mu))
+        elif name in params.joint:
+            before_joint = keep if before_joint is None else before_joint
+            keep = keep & RULES[name](replace(step, keep=before_joint), getattr(params, name))
         else:
-            keep = RULES[name](Step(ranking, scores, keep), getattr(params, name))
+            keep = RULES[name](step, getattr(params, name))
     return Processed(raw, ranking, keep, log_softmax(scores, keep), leading)
 
 
-def temper(scores: Rows, keep: Mask, temperature: float) -> tuple[Rows, Mask]:
+def temper(scores: Rows, keep: Mask, temperature: ArrayLike) -> tuple[Rows, Mask]:
     """Divide by the temperature: (score - max) / T, with its limits T=0 (first argmax) and T=inf (all equal).
 
     The maximum is subtracted first and the mask kept apart, so that no T overflows and -inf never meets inf.
+
+    Args:
+        scores: shape [rows, vocab].
+        keep: the tokens kept so far, shape [rows, vocab].
+        temperature: one, or one a row.
     """
+    t = np.broadcast_to(np.asarray(temperature, dtype=np.float64), len(scores))[:, None]
     kept = np.where(keep, scores, -np.inf)
-    if temperature == 0:
-        only = np.zeros_like(keep)
-        np.put_along_axis(only, kept.argmax(axis=1)[:, None], True, axis=1)
-        return scores, only
-    if np.isinf(temperature):
-        return np.zeros_like(scores), keep
-    with np.errstate(over="ignore"):  # a T near 1e-308 sends all but the best to -inf, which is its limit
-        return (kept - kept.max(axis=1, keepdims=True)) / temperature, keep
+    gaps = np.where(keep, scores - kept.max(axis=1, keepdims=True), -np.inf)
+    with np.errstate(all="ignore"):  # a T near 1e-308 sends all but the best to -inf, which is its limit
+        divided = gaps / t
+    divided = np.where((t == 0) | np.isinf(t), 0.0, divided)
+    greedy = np.arange(keep.shape[1]) == kept.argmax(axis=1)[:, None]
+    return divided, np.where(t == 0, greedy, keep)
 
 
 def distribution(

@@ -185,9 +185,17 @@ def _after(params: SamplingParams, step: str) -> bool:
 
 def _is_exact(params: SamplingParams, moved: SamplingParams) -> bool:
     """Whether both apply the same truncations so that position makes no difference."""
-    active = [step for step in params.active_steps() if step not in {"temperature", "penalties"}]
+    active = [step for step in params.active_steps() if step not in {"temperature", "penalties", "dry"}]
     if params.temperature in {0.0, math.inf} and any(_after(params, s) != _after(moved, s) for s in active):
-        return params.temperature == 0 and not {"typical_p"} & set(active)
+        return params.temperature == 0 and not {"typical_p", "xtc"} & set(active)
+    if params.top_p < 1 and (
+        params.top_p_edge != moved.top_p_edge or params.joint & set(active) != moved.joint & set(active)
+    ):
+        return False
+    if params.temperature_moves or "smoothing" in active:  # both look at what is kept before them
+        return [s for s in params.steps if s in params.active_steps()] == [
+            s for s in moved.steps if s in moved.active_steps()
+        ]
     fixed = THRESHOLDS | {"top_n_sigma"}
     for step in active:
         if step not in fixed and params.temperature != 1 and _after(params, step) != _after(moved, step):

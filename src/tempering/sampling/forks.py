@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tempering.errors import ParameterError
-from tempering.params import SamplingParams
+from tempering.params import SamplingParams, switches
 from tempering.sampling.distribution import process
 from tempering.sampling.penalties import ContextLike
 from tempering.sampling.rows import Rows
 
-FIXED_SETS = frozenset({"penalties", "top_k", "top_n_sigma"})
+FIXED_SETS = frozenset({"penalties", "dry", "top_k", "top_n_sigma"})
 """Steps whose outcome does not depend on T wherever they stand."""
 
 
@@ -113,6 +113,10 @@ def refuse_moving_sets(params: SamplingParams) -> None:
         Traceback (most recent call last):
         tempering.errors.ParameterError: top_p after temperature keeps another set at every T, so ...
     """
+    if unfit := [step for step in params.active_steps() if step in {"smoothing", "xtc", "mirostat"}]:
+        raise ParameterError(f"forks are not defined under {unfit[0]}: leave it out", field=switches(unfit[0])[0])
+    if params.temperature_moves:
+        raise ParameterError("forks are not defined where T follows the entropy: leave it out", field="temperature")
     after = params.steps[params.steps.index("temperature") + 1 :]
     if moving := [step for step in params.active_steps() if step in after and step not in FIXED_SETS]:
         raise ParameterError(

@@ -1,4 +1,4 @@
-"""Penalties on tokens already used. Knows token ids; knows nothing of temperature or truncation."""
+"""Penalties on tokens already used and on repeated passages. Knows token ids; knows nothing of T or truncation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tempering.errors import ParameterError
 from tempering.params import SamplingParams
@@ -18,7 +19,8 @@ class Context:
 
     Attributes:
         prompt: ids of the prompt; seen by ``repetition_penalty`` only.
-        generated: ids drawn so far; seen by all three penalties.
+        generated: ids drawn so far; seen by all penalties.
+        mu: the state of mirostat v2, in bits (``tempering.sampling.mirostat``); that of a first token unless given.
 
     Example:
         >>> Context(prompt=(5, 6), generated=(7,)).generated
@@ -27,6 +29,7 @@ class Context:
 
     prompt: tuple[int, ...] = ()
     generated: tuple[int, ...] = ()
+    mu: float | None = None
 
 
 ContextLike = Context | Sequence[int] | Sequence[Context] | None
@@ -66,15 +69,57 @@ def penalise(logits: Rows, params: SamplingParams, context: ContextLike) -> Rows
     Raises:
         ParameterError: a context holds an id outside the vocabulary, or their number does not fit the rows.
     """
-    out, vocabulary = logits.copy(), logits.shape[1]
+    out = logits.copy()
     for row, seen in zip(out, contexts_of(context, len(logits)), strict=True):
-        both = np.array(seen.prompt + seen.generated, dtype=np.int64)
-        if both.size and not 0 <= both.min() <= both.max() < vocabulary:
-            raise ParameterError(f"context holds an id outside the vocabulary of {vocabulary}", field="context")
-        used = np.unique(both)
+        used = np.unique(_ids(seen, len(row)))
         row[used] = np.where(
             row[used] > 0, row[used] / params.repetition_penalty, row[used] * params.repetition_penalty
         )
         ids, counts = np.unique(np.array(seen.generated, dtype=np.int64), return_counts=True)
         row[ids] -= params.frequency_penalty * counts + params.presence_penalty
     return out
+
+
+def _ids(seen: Context, vocabulary: int) -> NDArray[np.int64]:
+    both = np.array(seen.prompt + seen.generated, dtype=np.int64)
+    if both.size and not 0 <= both.min() <= both.max() < vocabulary:
+        raise ParameterError(f"context holds an id outside the vocabulary of {vocabulary}", field="context")
+    return both
+
+
+def dry(logits: Rows, params: SamplingParams, context: ContextLike) -> Rows:
+    """Return logits after the penalty on tokens that would continue a repeated passage ("don't repeat yourself").
+
+    For a token that followed an earlier copy of the last L tokens (the longest such L): logit - m * b^(L - allowed) if
+    L >= allowed (p-e-w 2024, text-generation-webui, pull 5677). Prompt and generated text count; there are no sequence
+    breakers, as this library sees ids only.
+
+    Args:
+        logits: shape [rows, vocab].
+        params: ``dry_multiplier`` m, ``dry_base`` b and ``dry_allowed_length``.
+        context: see ``ContextLike``.
+
+    Raises:
+        ParameterError: as in ``penalise``.
+    """
+    out = logits.copy()
+    for row, seen in zip(out, contexts_of(context, len(logits)), strict=True):
+        for token, length in _continuations(_ids(seen, len(row))).items():
+            if length >= max(params.dry_allowed_length, 1):
+                # An exponent beyond 700 overflows; so large a penalty forbids the token as it is.
+                power = min((length - params.dry_allowed_length) * np.log(params.dry_base), 700.0)
+                row[token] -= params.dry_multiplier * np.exp(power)
+    return out
+
+
+def _continuations(ids: NDArray[np.int64]) -> dict[int, int]:
+    """Return for each token that followed an earlier copy of the text's end the length of the longest such copy."""
+    longest: dict[int, int] = {}
+    last = len(ids) - 1
+    for end in np.flatnonzero(ids[:last] == ids[last]) if last > 0 else ():
+        earlier, now = ids[: end + 1][::-1], ids[::-1][: end + 1]
+        differs = np.flatnonzero(earlier != now)
+        length = int(differs[0]) if differs.size else len(earlier)
+        token = int(ids[end + 1])
+        longest[token] = max(longest.get(token, 0), length)
+    return longest

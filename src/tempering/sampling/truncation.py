@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from tempering.orders import Edge
 from tempering.sampling.rows import Mask, Rows, entropy, log_softmax
 
 TOLERANCE = 1e-12
@@ -27,11 +28,15 @@ class Step:
         ranking: logits before temperature, [rows, vocab]: they rank tokens even where T = inf makes all equal.
         scores: logits after the steps so far (temperature among them or not), [rows, vocab].
         keep: the tokens kept so far, [rows, vocab].
+        edge: what top-p does with the token at its edge (``tempering.orders.Order``).
+        ties: what top-k keeps of tokens tied at its edge, ``id`` or ``all``.
     """
 
     ranking: Rows
     scores: Rows
     keep: Mask
+    edge: Edge = "reach"
+    ties: str = "id"
 
     @cached_property
     def logprobs(self) -> Rows:
@@ -52,10 +57,11 @@ def _in_order(step: Step, order: NDArray[np.intp], count: NDArray[np.intp]) -> M
     return kept & step.keep
 
 
-def _prefix(step: Step, order: NDArray[np.intp], mass: float) -> Mask:
-    """Return the smallest prefix of ``order`` whose mass reaches ``mass``; the token that crosses is kept."""
+def _prefix(step: Step, order: NDArray[np.intp], mass: float, edge: Edge = "reach") -> Mask:
+    """Return the smallest prefix of ``order`` whose mass reaches ``mass``; ``edge`` moves its end."""
     total = np.cumsum(np.exp(np.take_along_axis(step.logprobs, order, axis=1)), axis=1)
-    return _in_order(step, order, 1 + (total < mass - TOLERANCE).sum(axis=1))
+    below = (total < mass - TOLERANCE if edge == "reach" else total <= mass + TOLERANCE).sum(axis=1)
+    return _in_order(step, order, below if edge == "drop" else 1 + below)
 
 
 def _with_best(step: Step, keep: Mask) -> Mask:
@@ -64,14 +70,20 @@ def _with_best(step: Step, keep: Mask) -> Mask:
 
 
 def top_k(step: Step, k: float) -> Mask:
-    """Keep the k best-ranked tokens; ties at the edge go to the lower id (Fan et al. 2018, arXiv 1805.04833)."""
+    """Keep the k best-ranked tokens (Fan et al. 2018, arXiv 1805.04833).
+
+    Ties at the edge go to the lower id, or are all kept.
+    """
     count = np.full(len(step.scores), min(int(k), step.scores.shape[1]))
+    if step.ties == "all":
+        ranked = np.take_along_axis(np.where(step.keep, step.ranking, -np.inf), step.by_rank, axis=1)
+        return step.keep & (step.ranking >= ranked[:, count[:1] - 1])
     return _in_order(step, step.by_rank, count)
 
 
 def top_p(step: Step, p: float) -> Mask:
     """Keep the smallest prefix of the ranked tokens with mass >= p (Holtzman et al. 2020, arXiv 1904.09751)."""
-    return _prefix(step, step.by_rank, p)
+    return _prefix(step, step.by_rank, p, step.edge)
 
 
 def min_p(step: Step, share: float) -> Mask:
@@ -113,6 +125,38 @@ def eta(step: Step, least: float) -> Mask:
     return _with_best(step, step.logprobs >= floor[:, None] - TOLERANCE)
 
 
+def top_h(step: Step, share: float) -> Mask:
+    """Grow the ranked set while its entropy is at most share * entropy (Potraghloo et al. 2025, arXiv 2509.02510).
+
+    With S the mass of the set and h the sum of -p log p over it, its entropy after renormalising is log S + h / S.
+    """
+    ranked = np.take_along_axis(step.logprobs, step.by_rank, axis=1)
+    p = np.exp(ranked)
+    mass = np.cumsum(p, axis=1)
+    own = np.cumsum(-p * np.where(p > 0, ranked, 0.0), axis=1)
+    within = np.log(mass) + own / mass <= share * entropy(step.logprobs)[:, None] + TOLERANCE
+    return _in_order(step, step.by_rank, np.logical_and.accumulate(within, axis=1).sum(axis=1))
+
+
+def p_less(step: Step, _on: float = 1) -> Mask:
+    """Keep tokens with p >= sum of p^2, the chance that two draws agree (Tan et al. 2025, arXiv 2509.23234)."""
+    agree = np.log(np.exp(2 * step.logprobs).sum(axis=1, keepdims=True))
+    return _with_best(step, step.logprobs >= agree - TOLERANCE)
+
+
+def xtc(step: Step, threshold: float) -> Mask:
+    """Drop every token with p >= threshold except the least likely of them (text-generation-webui, pull 6335).
+
+    Nothing is dropped where fewer than two tokens reach the threshold. This is what happens when the coin falls so;
+    how often it does, ``xtc_probability``, is decided in ``distribution.process``.
+    """
+    top = step.keep & (step.logprobs >= np.log(threshold) - TOLERANCE)
+    spared = np.zeros_like(top)
+    last = np.maximum(top.sum(axis=1) - 1, 0)[:, None]
+    np.put_along_axis(spared, np.take_along_axis(step.by_rank, last, axis=1), True, axis=1)
+    return np.asarray(step.keep & (~top | spared))
+
+
 RULES: Mapping[str, Callable[[Step, float], Mask]] = {
     "top_k": top_k,
     "top_p": top_p,
@@ -121,5 +165,7 @@ RULES: Mapping[str, Callable[[Step, float], Mask]] = {
     "top_n_sigma": top_n_sigma,
     "epsilon": epsilon,
     "eta": eta,
+    "top_h": top_h,
+    "p_less": p_less,
 }
-"""The rules by the name of their step and of their field in ``SamplingParams``."""
+"""The rules of one number, by the name of their step and of their field in ``SamplingParams``."""
