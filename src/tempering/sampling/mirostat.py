@@ -27,7 +27,9 @@ def mirostat(step: Step, mu: NDArray[np.float64]) -> Mask:
     return np.asarray(kept & step.keep)
 
 
-def next_mu(mu: float | NDArray[np.float64], processed_logprob: ArrayLike, params: SamplingParams) -> NDArray[np.float64]:
+def next_mu(
+    mu: float | NDArray[np.float64], processed_logprob: ArrayLike, params: SamplingParams
+) -> NDArray[np.float64]:
     """Return the bound for the next token: mu - eta (surprise - tau).
 
     Args:
