@@ -14,6 +14,7 @@ error's ``exit_code``::
     │   ├── MissingExtraError       an optional package is not installed
     │   ├── ChatTemplateError       a conversation for a model that has no template, or whose template refuses it
     │   ├── ServerError             a server cannot be reached, refuses a request, or answers what cannot be read
+    │   ├── BudgetError             the requests or tokens that a server may be asked for are spent
     │   ├── NoLogitsError           what was asked needs full logits; a server gives text
     │   └── LogitsError             logits that must not be sampled: NaN, +inf, or nothing left in a row
     └── StoreError              4   a run folder cannot be read or written
@@ -81,6 +82,10 @@ class ServerError(ModelError):
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+class BudgetError(ModelError):
+    """The requests or tokens that a server may be asked for are spent."""
 
 
 class NoLogitsError(ModelError, TypeError):

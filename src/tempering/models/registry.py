@@ -20,6 +20,12 @@ BACKENDS = {
     ),
     "gguf": ("tempering.models.llama_cpp:load", "gguf:./model.gguf", "a GGUF file, through llama.cpp"),
     "onnx": ("tempering.models.onnx:load", "onnx:./folder", "a folder with model.onnx, tokenizer.json and model.json"),
+    "http": (
+        "tempering.models.openai:load_http",
+        "http://host:port/v1#model",
+        "a model behind an OpenAI-compatible server: text, no logits",
+    ),
+    "https": ("tempering.models.openai:load_https", "https://host/v1#model", "the same, the key from the environment"),
 }
 """Kind of name: where its loader is, how the name is written, what it is."""
 
@@ -41,8 +47,8 @@ def load_model(name: str) -> Model:
     """Return the model that a name stands for.
 
     Args:
-        name: ``embedded``, ``onnx:./folder``, or a kind that an installed package adds (entry point
-            ``tempering.models``: a function from the part after the colon to a ``LogitsModel`` or ``TextModel``).
+        name: as ``BACKENDS`` writes them, or a kind that an installed package adds (entry point ``tempering.models``: a
+            function from the part after the colon to a ``LogitsModel`` or ``TextModel``).
 
     Raises:
         UnknownModelError: no backend knows the name.

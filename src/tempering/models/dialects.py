@@ -1,0 +1,238 @@
+"""What each kind of server can express of ``SamplingParams``, and in which words. Knows nothing of HTTP.
+
+A field that a server cannot express must be off, or the settings are refused; every field that it can express is sent,
+off or not, so that no default of the server acts in its place. The orders and limits are those of the servers' source,
+read at the versions that ``docs/models.md`` names; ``tempering doctor`` measures what a server really does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from itertools import combinations
+from typing import Any
+
+from tempering.errors import ParameterError
+from tempering.models.base import LogprobKind
+from tempering.params import ORDERS, STEPS, SamplingParams
+
+COMMUTE = {frozenset(pair) for pair in (("temperature", "top_k"), ("temperature", "top_n_sigma"), ("top_k", "min_p"))}
+"""Steps whose order changes nothing: temperature moves neither set, and both sets hold the likeliest tokens."""
+
+OWN = {"order", "seed"}
+"""Fields that are no setting of one step: the order is checked apart, the seed is each sample's own."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a kind of server is spoken to.
+
+    Attributes:
+        title: what a reader calls it.
+        words: field of ``SamplingParams`` to the key that the server reads.
+        off: what is sent for a field that is off, where that is not the field's own value.
+        always: keys that switch off what else the server would do to the distribution.
+        order: the steps in the order in which the server does them; None where nobody says.
+        samplers: step to its name in a list that sets the order; empty where the order cannot be set.
+        order_key: the key of that list.
+        infinite: whether T = inf can be said.
+        together: steps that are applied to the same distribution rather than one after the other.
+        lowest: the smallest T above 0 that is honoured.
+        unsettable: what may act and cannot be switched off by a request.
+        logprobs: what logprobs are of, unless the server was told otherwise.
+        concurrency: how many requests to send at once.
+    """
+
+    title: str
+    words: Mapping[str, str]
+    off: Mapping[str, Any] = field(default_factory=dict)
+    always: Mapping[str, Any] = field(default_factory=dict)
+    order: tuple[str, ...] | None = None
+    samplers: Mapping[str, str] = field(default_factory=dict)
+    order_key: str = "samplers"
+    infinite: bool = False
+    together: frozenset[str] = frozenset()
+    lowest: float = 0.0
+    unsettable: str = ""
+    logprobs: LogprobKind = "unknown"
+    concurrency: int = 8
+
+
+def _same(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+OPENAI = _same("temperature", "top_p", "frequency_penalty", "presence_penalty")
+DIALECTS: Mapping[str, Dialect] = {
+    "llama.cpp": Dialect(
+        title="llama.cpp's llama-server",
+        words=_same("temperature", "top_k", "top_p", "min_p", "typical_p", "top_n_sigma")
+        | {"repetition_penalty": "repeat_penalty"},
+        off={"top_n_sigma": -1},
+        always={
+            "repeat_last_n": -1,
+            "frequency_penalty": 0,
+            "presence_penalty": 0,
+            "mirostat": 0,
+            "dynatemp_range": 0,
+            "xtc_probability": 0,
+            "dry_multiplier": 0,
+        },
+        samplers=_same("penalties", "temperature", "top_k", "top_p", "min_p", "top_n_sigma") | {"typical_p": "typ_p"},
+        logprobs="raw",
+    ),
+    "llama-cpp-python": Dialect(
+        title="the server of llama-cpp-python",
+        words=_same("temperature", "top_k", "top_p", "min_p"),
+        always={"repeat_penalty": 1, "frequency_penalty": 0, "presence_penalty": 0, "mirostat_mode": 0},
+        order=ORDERS["llama.cpp"],
+        logprobs="raw",
+        concurrency=1,  # it writes one text at a time, and by default a new request cuts a stream short
+    ),
+    "vllm": Dialect(
+        title="vLLM",
+        words=OPENAI | _same("top_k", "min_p", "repetition_penalty"),
+        off={"top_k": -1},
+        order=ORDERS["vllm"],
+        lowest=0.01,
+        logprobs="raw",
+        concurrency=32,
+    ),
+    "sglang": Dialect(
+        title="SGLang",
+        words=OPENAI | _same("top_k", "min_p", "repetition_penalty"),
+        off={"top_k": -1},
+        order=("penalties", "temperature", "top_k", "top_p", "min_p"),
+        together=frozenset({"top_k", "top_p"}),
+        concurrency=32,
+    ),
+    "ollama": Dialect(
+        title="Ollama",
+        words=_same("temperature", "top_p"),
+        always={"frequency_penalty": 0, "presence_penalty": 0},
+        order=("temperature", "top_p"),
+        unsettable="top_k (40 by default), min_p and repeat_penalty are the Modelfile's",
+        concurrency=4,
+    ),
+    "lmstudio": Dialect(
+        title="LM Studio",
+        words=_same("temperature", "top_k", "top_p"),
+        always={"repeat_penalty": 1, "frequency_penalty": 0, "presence_penalty": 0},
+        order=ORDERS["llama.cpp"],
+        unsettable="min_p is the preset's",
+        concurrency=4,
+    ),
+    "tempering": Dialect(
+        title="tempering serve",
+        words=_same(*(item.name for item in fields(SamplingParams) if item.name not in OWN)),
+        samplers=_same(*STEPS),
+        order_key="order",
+        infinite=True,
+        logprobs="raw",
+    ),
+    "openai": Dialect(
+        title="a hosted OpenAI-style server",
+        words=OPENAI,
+        unsettable="truncations other than top_p are not known",
+    ),
+}
+"""The kinds of server, by the name that ``?server=`` takes."""
+
+OWNERS = {
+    "llamacpp": "llama.cpp",
+    "me": "llama-cpp-python",
+    "vllm": "vllm",
+    "sglang": "sglang",
+    "library": "ollama",
+    "organization_owner": "lmstudio",
+    "tempering": "tempering",
+}
+"""What the list of models says of their owner, and which server says so."""
+
+
+def recognise(owners: list[str]) -> str:
+    """Return the kind of server whose list of models names these owners; ``openai`` where it is none that is known.
+
+    Example:
+        >>> recognise(["vllm"]), recognise(["somebody"])
+        ('vllm', 'openai')
+    """
+    return next((OWNERS[owner] for owner in owners if owner in OWNERS), "openai")
+
+
+def body_of(dialect: Dialect, params: SamplingParams) -> dict[str, Any]:
+    """Return the keys of a request that mean ``params`` to a server.
+
+    Raises:
+        ParameterError: the server cannot express them; the message names the field and what can be done.
+
+    Example:
+        >>> body_of(DIALECTS["ollama"], SamplingParams(temperature=0.5))["temperature"]
+        0.5
+        >>> body_of(DIALECTS["ollama"], SamplingParams(min_p=0.1))
+        Traceback (most recent call last):
+        tempering.errors.ParameterError: Ollama cannot be told min_p (0.1); it must be off
+    """
+    _check_temperature(dialect, params.temperature)
+    body, values = dict(dialect.always), params.as_dict()
+    for item in fields(SamplingParams):
+        if item.name in OWN:
+            continue
+        value = values[item.name]
+        if item.name in dialect.words:
+            off = value == item.default and item.name != "temperature"
+            body[dialect.words[item.name]] = dialect.off.get(item.name, value) if off else value
+        elif value != item.default:
+            raise ParameterError(
+                f"{dialect.title} cannot be told {item.name} ({value}); it must be off", field=item.name
+            )
+    if dialect.samplers:
+        body[dialect.order_key] = [dialect.samplers[step] for step in params.steps if step in dialect.samplers]
+    else:
+        _check_order(dialect, params)
+    return body
+
+
+def _check_temperature(dialect: Dialect, temperature: float) -> None:
+    if math.isinf(temperature) and not dialect.infinite:
+        raise ParameterError(f"{dialect.title} takes no infinite temperature", field="temperature")
+    if 0 < temperature < dialect.lowest:
+        raise ParameterError(
+            f"{dialect.title} raises temperatures between 0 and {dialect.lowest:g} to {dialect.lowest:g}; "
+            f"use 0 or at least {dialect.lowest:g}, got {temperature:g}",
+            field="temperature",
+        )
+
+
+def _check_order(dialect: Dialect, params: SamplingParams) -> None:
+    """Refuse settings that mean another distribution in the server's order of steps."""
+    active = set(params.active_steps())
+    if params.temperature == 0 and "penalties" not in active:
+        return  # the likeliest token is kept by every truncation, in any order
+    if params.temperature == 1:
+        active -= {"temperature"}
+    steps = [step for step in params.steps if step in active]
+    for first, second in combinations(steps, 2):
+        if {first, second} in COMMUTE:
+            continue
+        if dialect.order is None:
+            raise ParameterError(
+                f"nobody says in which order {dialect.title} does {first} and {second}, which changes the "
+                "distribution; use one of them, or name the order with ?order= in the model's address",
+                field="order",
+            )
+        if {first, second} <= dialect.together:
+            raise ParameterError(
+                f"{dialect.title} applies {first} and {second} to the same distribution, not one after the other; "
+                "use one of them",
+                field="order",
+            )
+        if dialect.order.index(first) > dialect.order.index(second):
+            named = next((name for name, order in ORDERS.items() if order == dialect.order), "")
+            how = f"--order {named}" if named else f"--order {','.join(dialect.order)}"
+            raise ParameterError(
+                f"{dialect.title} does {second} before {first}, and the settings ask for the other order; "
+                f"say so with {how}",
+                field="order",
+            )
