@@ -13,6 +13,7 @@ import random
 import re
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -153,6 +154,7 @@ class Transport:
             timeout=httpx.Timeout(timeout, connect=min(10.0, timeout)),
             limits=httpx.Limits(max_connections=None),
         )
+        weakref.finalize(self, self._client.close)
 
     def get(self, path: str) -> Reply:
         """Return the answer to a GET; a server that is not there is not waited for.
@@ -196,10 +198,6 @@ class Transport:
                 raise
 
         return self._repeated(once, retries=self.retries)
-
-    def close(self) -> None:
-        """Close every connection."""
-        self._client.close()
 
     def _repeated(self, once: Callable[[], Any], *, retries: int, stopped: threading.Event | None = None) -> Reply:
         stopped = stopped or threading.Event()
