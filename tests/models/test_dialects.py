@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tempering import SamplingParams, distribution
 from tempering.errors import ParameterError
 from tempering.models.dialects import DIALECTS, OWN, OWNERS, Dialect, body_of, recognise
-from tempering.params import ORDERS, STEPS
+from tempering.orders import STEPS
+from tempering.params import ORDERS
 
 FIELDS = [item.name for item in fields(SamplingParams) if item.name not in OWN]
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from tempering.errors import ParameterError
 from tempering.models.base import LogprobKind
-from tempering.params import ORDERS, STEPS, SamplingParams
+from tempering.orders import STEPS
+from tempering.params import ORDERS, SamplingParams
 
 COMMUTE = {frozenset(pair) for pair in (("temperature", "top_k"), ("temperature", "top_n_sigma"), ("top_k", "min_p"))}
 """Steps whose order changes nothing: temperature moves neither set, and both sets hold the likeliest tokens."""
