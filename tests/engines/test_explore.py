@@ -103,18 +103,21 @@ def _sent(temperature: float) -> float | str:
 @pytest.mark.parametrize("index", range(5))
 def test_the_page_computes_what_the_library_does(page: Page, address: str, model: OnnxModel, index: int) -> None:
     logits = _rows(model)[index]
-    orders = list(ENGINES) if index != 1 else ["llama.cpp"]
-    asked = [({**s, "temperature": str(s["temperature"])}, order) for s in SETTINGS for order in orders]
-    for params, _ in asked:
-        params["temperature"] = (
-            params["temperature"] if params["temperature"] == "inf" else float(params["temperature"])
-        )
+    orders = list(ENGINES) if index > 1 else ["transformers", "llama.cpp"][index : index + 1]
+    asked = [(s | {"temperature": _sent(s["temperature"])}, order) for s in SETTINGS for order in orders]
     page.goto(address)
     values = [None if np.isneginf(z) else float(z) for z in logits]
-    found = page.evaluate(PROCESS, [values, asked, {
-        name: {"steps": order.steps, "joint": list(order.joint), "edge": order.top_p_edge}
-        for name, order in ENGINES.items()
-    }])
+    found = page.evaluate(
+        PROCESS,
+        [
+            values,
+            asked,
+            {
+                name: {"steps": order.steps, "joint": list(order.joint), "edge": order.top_p_edge}
+                for name, order in ENGINES.items()
+            },
+        ],
+    )
     for turn, ((given, order), (p, entropy, kept, kept_mass, same)) in enumerate(zip(asked, found, strict=True)):
         settings = SamplingParams(**given | {"temperature": float(given["temperature"]), "order": order})
         state = process(logits, settings)
