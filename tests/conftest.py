@@ -17,6 +17,7 @@ ENGINES = {
     "llama_cpp": ("llama_cpp", "gguf", "onnx"),
     "torch": ("torch", "safetensors", "onnx"),
     "chromium": ("chromium",),
+    "browser": ("chromium", "playwright", "axe_playwright_python"),
 }
 """Engine marks and what each needs: Python modules, or a program on the path."""
 

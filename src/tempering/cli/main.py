@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tempering._version import __version__
-from tempering.cli import fork, generate, models, orders, read, report, study
+from tempering.cli import explore, fork, generate, models, orders, read, report, serve, study
 from tempering.cli.terminal import say
 from tempering.errors import TemperingError
 
@@ -28,6 +28,8 @@ app = typer.Typer(
 app.command("study", rich_help_panel="Main verbs")(study.study)
 app.command("read", rich_help_panel="Main verbs")(read.read)
 app.command("generate", rich_help_panel="Main verbs")(generate.generate)
+app.command("explore", rich_help_panel="Main verbs")(explore.explore)
+app.command("serve", rich_help_panel="Main verbs")(serve.serve)
 app.command("orders", rich_help_panel="Looking inside")(orders.orders)
 app.command("fork", rich_help_panel="Looking inside")(fork.fork)
 app.command("models", rich_help_panel="Looking inside")(models.models)

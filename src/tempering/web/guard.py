@@ -1,0 +1,153 @@
+"""What every request passes first: host, origin, key, size and time of the body; and headers that every answer has.
+
+Plain ASGI, so that a stream passes through unbuffered. Knows nothing of routes but the public ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from tempering.web.limits import Limits
+from tempering.web.metrics import Metrics
+from tempering.web.refusals import Refusal
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host can be reached from this machine only.
+
+    Example:
+        >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+        (True, False)
+    """
+    return host in LOOPBACK
+
+
+class Guard:
+    """Lets requests through to an app, or answers them itself.
+
+    Args:
+        app: what is guarded.
+        limits: of body and time.
+        api_key: that a client must send as a bearer token; None asks for none.
+        loopback: answer only requests that name this machine as their host, so that no foreign site can reach the
+            server under a name of its own.
+        is_open: paths that need no key.
+        metrics: where answers are counted.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        limits: Limits,
+        api_key: str | None,
+        loopback: bool,
+        is_open: Callable[[str], bool],
+        metrics: Metrics,
+    ) -> None:
+        self.app, self.limits, self.loopback, self.is_open, self.metrics = app, limits, loopback, is_open, metrics
+        self._key = api_key.encode() if api_key else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def guarded(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                present = {name.lower() for name, _ in message["headers"]}
+                extra = [(n.encode(), v.encode()) for n, v in HEADERS.items() if n.encode() not in present]
+                message["headers"] = [*message["headers"], *extra]
+                route = getattr(scope.get("route"), "path", "other")
+                self.metrics.add("requests_total", path=route, status=str(message["status"]))
+            await send(message)
+
+        try:
+            self._check(scope)
+            await self.app(scope, self._bounded(scope, receive), guarded)
+        except Refusal as refusal:
+            if not begun:
+                await _answer(refusal, guarded)
+
+    def _check(self, scope: Scope) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        host = headers.get("host", "")
+        if self.loopback and (urlsplit(f"//{host}").hostname or "") not in LOOPBACK:
+            raise Refusal(403, "this server answers on localhost only; start it with --host for another", code="host")
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            raise Refusal(403, "requests from other sites are not answered", code="origin")
+        if self._key and not self.is_open(scope["path"]):
+            sent = headers.get("authorization", "").removeprefix("Bearer ").encode("latin-1")
+            if not hmac.compare_digest(sent, self._key):
+                raise Refusal(
+                    401,
+                    "the API key is missing or wrong; send it as: Authorization: Bearer KEY",
+                    kind="authentication_error",
+                    code="invalid_api_key",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self.limits.body:
+            raise self._too_large()
+
+    def _too_large(self) -> Refusal:
+        return Refusal(413, f"the body is larger than {self.limits.body} bytes", code="body_too_large")
+
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        """Return a receive that bounds the size of the body and the time until its end."""
+        size, done = 0, scope["method"] in {"GET", "HEAD"}
+        deadline = asyncio.get_running_loop().time() + self.limits.patience
+
+        async def bounded() -> Message:
+            nonlocal size, done
+            if done:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise Refusal(408, "the body came too slowly", code="timeout") from None
+            size += len(message.get("body", b""))
+            if size > self.limits.body:
+                raise self._too_large()
+            done = not message.get("more_body", False)
+            return message
+
+        return bounded
+
+
+async def _answer(refusal: Refusal, send: Send) -> None:
+    body = json.dumps(refusal.as_dict()).encode()
+    headers = {"content-type": "application/json", "connection": "close", **refusal.headers}
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
