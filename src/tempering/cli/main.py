@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tempering._version import __version__
-from tempering.cli import fork, generate, models, orders, read, report, study
+from tempering.cli import doctor, fork, generate, models, orders, read, report, study
 from tempering.cli.terminal import say
 from tempering.errors import TemperingError
 
@@ -30,6 +30,7 @@ app.command("read", rich_help_panel="Main verbs")(read.read)
 app.command("generate", rich_help_panel="Main verbs")(generate.generate)
 app.command("orders", rich_help_panel="Looking inside")(orders.orders)
 app.command("fork", rich_help_panel="Looking inside")(fork.fork)
+app.command("doctor", rich_help_panel="Looking inside")(doctor.doctor)
 app.command("models", rich_help_panel="Looking inside")(models.models)
 app.command("report", rich_help_panel="Runs")(report.report)
 
