@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tempering._version import __version__
-from tempering.cli import explore, fork, generate, models, orders, read, report, serve, study
+from tempering.cli import doctor, explore, fork, generate, models, orders, read, report, serve, study
 from tempering.cli.terminal import say
 from tempering.errors import TemperingError
 
@@ -32,6 +32,7 @@ app.command("explore", rich_help_panel="Main verbs")(explore.explore)
 app.command("serve", rich_help_panel="Main verbs")(serve.serve)
 app.command("orders", rich_help_panel="Looking inside")(orders.orders)
 app.command("fork", rich_help_panel="Looking inside")(fork.fork)
+app.command("doctor", rich_help_panel="Looking inside")(doctor.doctor)
 app.command("models", rich_help_panel="Looking inside")(models.models)
 app.command("report", rich_help_panel="Runs")(report.report)
 

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import combinations
 from typing import Any
 
 from tempering.errors import ParameterError
 from tempering.models.base import LogprobKind
 from tempering.orders import STEPS
-from tempering.params import ORDERS, SamplingParams
+from tempering.params import SamplingParams
 
 COMMUTE = {frozenset(pair) for pair in (("temperature", "top_k"), ("temperature", "top_n_sigma"), ("top_k", "min_p"))}
 """Steps whose order changes nothing: temperature moves neither set, and both sets hold the likeliest tokens."""
 
-OWN = {"order", "seed"}
-"""Fields that are no setting of one step: the order is checked apart, the seed is each sample's own."""
+KEEP_THE_FIRST = {"temperature", "top_k", "top_p", "min_p", "top_n_sigma", "epsilon", "eta", "top_h", "p_less"}
+"""Steps after which the likeliest token is still the likeliest."""
+
+APART = {"order", "seed", "ties"}
+"""Fields that are no setting of one step: the order is checked apart, the seed is each sample's own, and logits of a
+model that is served are not tied."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,10 @@ class Dialect:
         words: field of ``SamplingParams`` to the key that the server reads.
         off: what is sent for a field that is off, where that is not the field's own value.
         always: keys that switch off what else the server would do to the distribution.
-        order: the steps in the order in which the server does them; None where nobody says.
+        order: what ``SamplingParams.order`` is to say for the server's own order; None where nobody says.
         samplers: step to its name in a list that sets the order; empty where the order cannot be set.
         order_key: the key of that list.
         infinite: whether T = inf can be said.
-        together: steps that are applied to the same distribution rather than one after the other.
         lowest: the smallest T above 0 that is honoured.
         unsettable: what may act and cannot be switched off by a request.
         logprobs: what logprobs are of, unless the server was told otherwise.
@@ -49,11 +52,10 @@ class Dialect:
     words: Mapping[str, str]
     off: Mapping[str, Any] = field(default_factory=dict)
     always: Mapping[str, Any] = field(default_factory=dict)
-    order: tuple[str, ...] | None = None
+    order: str | tuple[str, ...] | None = None
     samplers: Mapping[str, str] = field(default_factory=dict)
     order_key: str = "samplers"
     infinite: bool = False
-    together: frozenset[str] = frozenset()
     lowest: float = 0.0
     unsettable: str = ""
     logprobs: LogprobKind = "unknown"
@@ -69,6 +71,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "llama.cpp": Dialect(
         title="llama.cpp's llama-server",
         words=_same("temperature", "top_k", "top_p", "min_p", "typical_p", "top_n_sigma")
+        | _same("xtc_probability", "xtc_threshold")
         | {"repetition_penalty": "repeat_penalty"},
         off={"top_n_sigma": -1},
         always={
@@ -77,17 +80,17 @@ DIALECTS: Mapping[str, Dialect] = {
             "presence_penalty": 0,
             "mirostat": 0,
             "dynatemp_range": 0,
-            "xtc_probability": 0,
             "dry_multiplier": 0,
         },
-        samplers=_same("penalties", "temperature", "top_k", "top_p", "min_p", "top_n_sigma") | {"typical_p": "typ_p"},
+        samplers=_same("penalties", "temperature", "top_k", "top_p", "min_p", "top_n_sigma", "xtc")
+        | {"typical_p": "typ_p"},
         logprobs="raw",
     ),
     "llama-cpp-python": Dialect(
         title="the server of llama-cpp-python",
         words=_same("temperature", "top_k", "top_p", "min_p"),
         always={"repeat_penalty": 1, "frequency_penalty": 0, "presence_penalty": 0, "mirostat_mode": 0},
-        order=ORDERS["llama.cpp"],
+        order="llama.cpp",
         logprobs="raw",
         concurrency=1,  # it writes one text at a time, and by default a new request cuts a stream short
     ),
@@ -95,7 +98,7 @@ DIALECTS: Mapping[str, Dialect] = {
         title="vLLM",
         words=OPENAI | _same("top_k", "min_p", "repetition_penalty"),
         off={"top_k": -1},
-        order=ORDERS["vllm"],
+        order="vllm",
         lowest=0.01,
         logprobs="raw",
         concurrency=32,
@@ -104,8 +107,7 @@ DIALECTS: Mapping[str, Dialect] = {
         title="SGLang",
         words=OPENAI | _same("top_k", "min_p", "repetition_penalty"),
         off={"top_k": -1},
-        order=("penalties", "temperature", "top_k", "top_p", "min_p"),
-        together=frozenset({"top_k", "top_p"}),
+        order="sglang",
         concurrency=32,
     ),
     "ollama": Dialect(
@@ -120,13 +122,13 @@ DIALECTS: Mapping[str, Dialect] = {
         title="LM Studio",
         words=_same("temperature", "top_k", "top_p"),
         always={"repeat_penalty": 1, "frequency_penalty": 0, "presence_penalty": 0},
-        order=ORDERS["llama.cpp"],
+        order="llama.cpp",
         unsettable="min_p is the preset's",
         concurrency=4,
     ),
     "tempering": Dialect(
         title="tempering serve",
-        words=_same(*(item.name for item in fields(SamplingParams) if item.name not in OWN)),
+        words=_same(*(item.name for item in fields(SamplingParams) if item.name not in APART), "ties"),
         samplers=_same(*STEPS),
         order_key="order",
         infinite=True,
@@ -178,7 +180,7 @@ def body_of(dialect: Dialect, params: SamplingParams) -> dict[str, Any]:
     _check_temperature(dialect, params.temperature)
     body, values = dict(dialect.always), params.as_dict()
     for item in fields(SamplingParams):
-        if item.name in OWN:
+        if item.name in APART and item.name not in dialect.words:
             continue
         value = values[item.name]
         if item.name in dialect.words:
@@ -209,31 +211,36 @@ def _check_temperature(dialect: Dialect, temperature: float) -> None:
 def _check_order(dialect: Dialect, params: SamplingParams) -> None:
     """Refuse settings that mean another distribution in the server's order of steps."""
     active = set(params.active_steps())
-    if params.temperature == 0 and "penalties" not in active:
-        return  # the likeliest token is kept by every truncation, in any order
-    if params.temperature == 1:
+    if params.temperature == 0 and active <= KEEP_THE_FIRST:
+        return  # the likeliest token is drawn, in any order
+    if params.temperature == 1 and not params.temperature_moves:
         active -= {"temperature"}
-    steps = [step for step in params.steps if step in active]
-    for first, second in combinations(steps, 2):
-        if {first, second} in COMMUTE:
-            continue
-        if dialect.order is None:
-            raise ParameterError(
+    pairs = [
+        pair
+        for pair in combinations([step for step in params.steps if step in active], 2)
+        if frozenset(pair) not in COMMUTE
+    ]
+    if dialect.order is None:
+        for first, second in pairs:
+            raise _order_error(
                 f"nobody says in which order {dialect.title} does {first} and {second}, which changes the "
-                "distribution; use one of them, or name the order with ?order= in the model's address",
-                field="order",
+                "distribution; use one of them, or name the order with ?order= in the model's address"
             )
-        if {first, second} <= dialect.together:
-            raise ParameterError(
-                f"{dialect.title} applies {first} and {second} to the same distribution, not one after the other; "
-                "use one of them",
-                field="order",
-            )
-        if dialect.order.index(first) > dialect.order.index(second):
-            named = next((name for name, order in ORDERS.items() if order == dialect.order), "")
-            how = f"--order {named}" if named else f"--order {','.join(dialect.order)}"
-            raise ParameterError(
+        return
+    there = replace(params, order=dialect.order)
+    how = f"--order {dialect.order if isinstance(dialect.order, str) else ','.join(dialect.order)}"
+    for first, second in pairs:
+        if ({first, second} <= there.joint) != ({first, second} <= params.joint):
+            which = "to the same distribution" if {first, second} <= there.joint else "one after the other"
+            raise _order_error(f"{dialect.title} applies {first} and {second} {which}; say so with {how}")
+        if there.steps.index(first) > there.steps.index(second) and not {first, second} <= there.joint:
+            raise _order_error(
                 f"{dialect.title} does {second} before {first}, and the settings ask for the other order; "
-                f"say so with {how}",
-                field="order",
+                f"say so with {how}"
             )
+    if "top_p" in active and "drop" in {there.top_p_edge, params.top_p_edge} and there.top_p_edge != params.top_p_edge:
+        raise _order_error(f"{dialect.title} treats the last token of top_p otherwise; say so with {how}")
+
+
+def _order_error(message: str) -> ParameterError:
+    return ParameterError(message, field="order")

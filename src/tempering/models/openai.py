@@ -262,7 +262,7 @@ class OpenAIModel:
             raise ParameterError(f"order must be one of {', '.join(ORDERS)}, got {order!r}", field="model")
         if dialect.samplers:
             raise ParameterError(f"{dialect.title} is told the order in each request; leave it out", field="model")
-        return replace(dialect, order=ORDERS[order])
+        return replace(dialect, order=order)
 
 
 def _path(request: TextRequest) -> str:
