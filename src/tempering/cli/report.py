@@ -19,12 +19,18 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write; report.html in the folder unless given.")
     ] = None,
+    against: Annotated[
+        float | None,
+        typer.Option(
+            "--against", help="The T that the others are compared with. [default: nearest to 1]", show_default=False
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print its place and how complete the run is.")] = False,
 ) -> None:
     """Build the report of a run again, finished or not."""
     from tempering.study.analysis import load_results  # noqa: PLC0415 - loaded when the command runs
 
-    results = load_results(folder)
+    results = load_results(folder, against=against)
     page = write_report(results, out or folder / REPORT)
     if as_json:
         print(json.dumps({"report": str(page), "samples": len(results.completions), "planned": results.plan.size}))
