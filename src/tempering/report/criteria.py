@@ -21,6 +21,19 @@ TRADE_OFF = ("novelty", ("coherence", "predictability"))
 """The criterion across, and those that can stand upright, best first."""
 
 
+def charts(results: StudyResults) -> dict[str, Any]:
+    """Return every chart of a study by the name of its file: a measure each that is defined, and the trade-off."""
+    found = {}
+    for name in dict.fromkeys(results.estimates["measure"].to_list()):
+        frame = results.estimates.filter(results.estimates["measure"] == name)
+        if frame["mean"].is_not_null().any():
+            found[name.replace("@", "-at-")] = measure_chart(frame)
+    if points := trade_off_points(results):
+        across, upright, rows = points
+        found["trade-off"] = trade_off_chart(rows, measure(across).title.lower(), measure(upright).title.lower())
+    return found
+
+
 def figures(results: StudyResults) -> str:
     """Return a figure for each criterion, and the criterion's further measures folded away below it."""
     names = list(dict.fromkeys(results.estimates["measure"].to_list()))
