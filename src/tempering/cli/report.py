@@ -64,7 +64,7 @@ def write_figures(results: StudyResults, folder: Path) -> list[Path]:
         folder.mkdir(exist_ok=True)
     except OSError as problem:
         raise StoreError(f"cannot write {folder}: {problem.strerror}") from None
-    made = []
+    made: list[Path] = []
     for name, chart in charts(results).items():
         svg, png = exported(chart)
         files: dict[Path, str | bytes] = {folder / f"{name}.svg": svg, folder / f"{name}.png": png}
