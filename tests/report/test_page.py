@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 
 from tempering.measures import measure
-from tempering.report.figures import measure_figure
+from tempering.report.figures import inlined, measure_chart
 from tempering.report.numbers import temperature
-from tempering.report.page import POLICY, build_report
+from tempering.report.page import build_report
+from tempering.report.parts import POLICY
 from tempering.report.words import trend_groups
 from tempering.study.results import StudyResults
 
@@ -74,7 +75,11 @@ def test_the_page_is_whole_and_shows_everything(page: str, results: StudyResults
 def test_the_page_needs_nothing_from_elsewhere(page: str) -> None:
     reader = read(page)
     tags = {tag for tag, _, _ in reader.attributes}
-    assert not tags & {"script", "link", "iframe", "img", "object", "embed"}
+    assert not tags & {"link", "iframe", "img", "object", "embed"}
+    assert [(name, value) for tag, name, value in reader.attributes if tag == "script"] == [
+        ("type", "application/json"),
+        ("id", "data"),
+    ]
     for tag, name, value in reader.attributes:
         assert not name.startswith("on"), (tag, name)
         if name in {"src", "href", "xlink:href", "action"}:
@@ -93,24 +98,25 @@ def test_ids_are_unique_and_references_find_them(page: str) -> None:
 
 def test_figures_follow_the_colours_of_the_page(page: str, results: StudyResults) -> None:
     svgs = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
-    assert len(svgs) == len(set(results.estimates["measure"]))
+    assert len(svgs) == len(set(results.estimates["measure"])) + 1, "a figure a measure, and the trade-off"
     for svg in svgs:
         assert not re.search(r'(?:fill|stroke)="(?!none|transparent|var\()[^"]+"', svg)
 
 
 def test_a_wide_range_gets_a_logarithmic_axis(results: StudyResults) -> None:
     one = results.estimates.filter(results.estimates["measure"] == "self_perplexity")
-    assert "log scale" in measure_figure(one, "a")
-    assert "log scale" not in measure_figure(one.filter(one["temperature"] == 0), "a")
+    assert "log scale" in inlined(measure_chart(one), "a")
+    assert "log scale" not in inlined(measure_chart(one.filter(one["temperature"] == 0)), "a")
 
 
 def test_hostile_text_stays_text(hostile: StudyResults) -> None:
     made = build_report(hostile)
     reader = read(made)
-    assert "<script" not in made
-    assert made.count("</style>") == 1
+    assert made.count("<script") == made.count("</script>") == made.count("</style>") == 1
+    assert "<img" not in made
+    assert "<!--" not in made
     assert not re.search("[\x00\x1b\u202e\u2066]", made)
-    assert not any(tag in {"script"} for tag, _, _ in reader.attributes)
+    assert not any(name.startswith("on") for _, name, _ in reader.attributes)
     assert "<script>alert(1)</script>" in "".join(reader.text), "it can be read as it is"
     made.encode("utf-8")
 

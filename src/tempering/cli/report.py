@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tempering.errors import StoreError
+
 if TYPE_CHECKING:
     from tempering.study.results import StudyResults
 
-REPORT = "report.html"
+REPORT, FIGURES = "report.html", "figures"
 
 
 def report(
@@ -19,17 +21,28 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write; report.html in the folder unless given.")
     ] = None,
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Also write every figure as SVG and PNG, into figures/ beside the report.")
+    ] = False,
+    against: Annotated[
+        float | None,
+        typer.Option(
+            "--against", help="The T that the others are compared with. [default: nearest to 1]", show_default=False
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print its place and how complete the run is.")] = False,
 ) -> None:
     """Build the report of a run again, finished or not."""
     from tempering.study.analysis import load_results  # noqa: PLC0415 - loaded when the command runs
 
-    results = load_results(folder)
+    results = load_results(folder, against=against)
     page = write_report(results, out or folder / REPORT)
+    made = write_figures(results, page.parent / FIGURES) if figures else []
     if as_json:
-        print(json.dumps({"report": str(page), "samples": len(results.completions), "planned": results.plan.size}))
+        record = {"report": str(page), "samples": len(results.completions), "planned": results.plan.size}
+        print(json.dumps(record | {"figures": [str(path) for path in made]}))
     else:
-        print(page)
+        print(page, *made, sep="\n")
 
 
 def write_report(results: StudyResults, path: Path) -> Path:
@@ -39,3 +52,23 @@ def write_report(results: StudyResults, path: Path) -> Path:
 
     write_atomically(path, build_report(results))
     return path
+
+
+def write_figures(results: StudyResults, folder: Path) -> list[Path]:
+    """Write every figure as SVG and PNG and return where they are."""
+    from tempering.report.criteria import charts  # noqa: PLC0415
+    from tempering.report.figures import exported  # noqa: PLC0415
+    from tempering.study.store import write_atomically  # noqa: PLC0415
+
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as problem:
+        raise StoreError(f"cannot write {folder}: {problem.strerror}") from None
+    made: list[Path] = []
+    for name, chart in charts(results).items():
+        svg, png = exported(chart)
+        files: dict[Path, str | bytes] = {folder / f"{name}.svg": svg, folder / f"{name}.png": png}
+        for path, content in files.items():
+            write_atomically(path, content)
+        made += files
+    return made

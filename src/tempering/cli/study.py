@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,6 +72,12 @@ def study(
     out: Annotated[
         Path | None, typer.Option("--out", help="The run folder. [default: runs/NAME]", show_default=False)
     ] = None,
+    against: Annotated[
+        float | None,
+        typer.Option(
+            "--against", help="The T that the others are compared with. [default: nearest to 1]", show_default=False
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done, and about how long it takes.")
     ] = False,
@@ -101,7 +109,7 @@ def study(
     if dry_run:
         _dry_run(plan, loaded, folder, as_json)
         return
-    results = _run(plan, loaded, folder, quiet)
+    results = _run(plan, loaded, folder, quiet, against)
     page = write_report(results, folder / REPORT)
     if as_json:
         print((folder / "estimates.json").read_text(encoding="utf-8"), end="")
@@ -155,13 +163,30 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _run(plan: StudyPlan, model: Model, folder: Path, quiet: bool) -> StudyResults:
+def _run(plan: StudyPlan, model: Model, folder: Path, quiet: bool, against: float | None) -> StudyResults:
+    from tempering.report.audits import cap_in_words  # noqa: PLC0415
+    from tempering.study.audit import Audit  # noqa: PLC0415
+    from tempering.study.comparisons import reference_of  # noqa: PLC0415
     from tempering.study.run import run_study  # noqa: PLC0415
+
+    def warn(audit: Audit) -> None:
+        if cap := cap_in_words(audit):
+            say(f"warning: {cap}")
+
+    reference_of(plan, against)
 
     line = ProgressLine(quiet)
     try:
         with line:
-            results = run_study(plan, model, folder, on_progress=line.update)
+            results = run_study(
+                plan,
+                model,
+                folder,
+                on_progress=line.update,
+                on_audit=warn,
+                command=shlex.join(["tempering", *sys.argv[1:]]),
+                against=against,
+            )
     except KeyboardInterrupt:
         say(f"stopped: {line.samples} of {line.total} samples are kept in {folder}; the same command goes on")
         raise typer.Exit(INTERRUPTED) from None

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from tempering.measures import measure
 from tempering.report.numbers import interval, number, temperature
+from tempering.study.relations import headlines
 
 if TYPE_CHECKING:
     from tempering.study.results import StudyResults
+
+ALPHA = 0.05
+"""The family-wise rate of false alarms that a corrected p is held against."""
 
 
 def settings_in_words(results: StudyResults) -> str:
@@ -24,9 +28,15 @@ def settings_in_words(results: StudyResults) -> str:
 
 
 def trend_groups(results: StudyResults) -> dict[str, list[str]]:
-    """Return a sentence a measure, grouped: rises with T, falls with T, no detectable trend, undefined."""
+    """Return a sentence a criterion, grouped: rises with T, falls with T, no detectable trend, undefined.
+
+    A criterion speaks through the measure that stands for it; the others are in the figures and tables.
+    """
     groups: dict[str, list[str]] = {"rises": [], "falls": [], "none": [], "undefined": []}
+    chosen = set(headlines(results.trends["measure"].to_list()).values())
     for trend in results.trends.to_dicts():
+        if trend["measure"] not in chosen:
+            continue
         ends = [row for row in _rows(results, trend["measure"]) if row["mean"] is not None]
         title = measure(trend["measure"]).title
         if trend["rho"] is None or trend["low"] is None or not ends:
@@ -39,6 +49,62 @@ def trend_groups(results: StudyResults) -> dict[str, list[str]]:
             f"{interval(trend['low'], trend['high'])}; n = {trend['n']} texts of {trend['prompts']} prompts."
         )
     return groups
+
+
+def summary(results: StudyResults) -> list[str]:
+    """Return what the comparisons with the reference say of each criterion, in one sentence for what was found and one
+    for what was not.
+    """
+    frame, at = results.comparisons, temperature(results.against)
+    if frame.is_empty():
+        return []
+    moved, still = [], []
+    for name in dict.fromkeys(frame["measure"].to_list()):
+        rows = frame.filter(frame["measure"] == name).to_dicts()
+        found = [row for row in rows if row["p"] is not None and row["p"] < ALPHA]
+        criterion = measure(name).criterion
+        if found:
+            where = ", ".join(temperature(row["temperature"]) for row in found)
+            largest = max(found, key=lambda row: abs(row["difference"]))
+            moved.append(
+                f"{criterion} at T = {where} (most at T = {temperature(largest['temperature'])}: "
+                f"{_change(largest)} in {measure(name).title.lower()})"
+            )
+        elif any(row["p"] is not None for row in rows):
+            still.append(criterion)
+    sentences = []
+    if moved:
+        sentences.append(f"Different from T = {at}: {'; '.join(moved)}.")
+    if still:
+        sentences.append(
+            f"No detectable effect against T = {at} at any temperature on {' or '.join(still)}; how small an effect "
+            "could have been seen stands under “Compared with a reference”."
+        )
+    return sentences
+
+
+def difference_in_words(results: StudyResults, name: str) -> str:
+    """Return how a measure differs from the reference temperature, or how large a difference would have been seen."""
+    rows = results.comparisons.filter(results.comparisons["measure"] == name).to_dicts()
+    title = measure(name).title
+    found = [row for row in rows if row["p"] is not None and row["p"] < ALPHA]
+    said = "; ".join(f"{_change(row)} at T = {temperature(row['temperature'])}" for row in found)
+    rest = [row for row in rows if row["p"] is not None and row["p"] >= ALPHA]
+    parts = [said] if said else []
+    if rest:
+        where = ", ".join(temperature(row["temperature"]) for row in rest)
+        least = [row["detectable"] for row in rest if row["detectable"] is not None]
+        size = f"; a difference of {number(max(least))} or more would have been seen" if least else ""
+        parts.append(f"no detectable effect at T = {where}{size}")
+    undefined = [temperature(row["temperature"]) for row in rows if row["p"] is None]
+    if undefined:
+        parts.append(f"not to be compared at T = {', '.join(undefined)}: nothing varies, or too few pairs")
+    return f"{title}: {'. '.join(part[0].upper() + part[1:] for part in parts)}."
+
+
+def _change(row: dict[str, Any]) -> str:
+    sign = "+" if row["difference"] > 0 else ""
+    return f"{sign}{number(row['difference'])} {interval(row['low'], row['high'])}, n = {row['n']} pairs"
 
 
 def figure_in_words(results: StudyResults, name: str) -> str:

@@ -16,7 +16,10 @@ from tempering.measures.base import Samples
 from tempering.models.base import LogitsModel, shown_prompt
 from tempering.sampling.distribution import process
 from tempering.statistics import bootstrap_mean, rank_trend
+from tempering.study.audit import AUDIT, Audit, audit_from
+from tempering.study.comparisons import comparisons_of, reference_of
 from tempering.study.plan import StudyPlan
+from tempering.study.relations import correlations_of, headlines, slopes_of, units
 from tempering.study.results import NextToken, StudyResults
 from tempering.study.sources import Sources, grader_of, measured_before
 from tempering.study.store import read_completions, read_run, sort_completions
@@ -28,16 +31,18 @@ NEXT_TOKEN = "next_token.json"  # noqa: S105 - a file name
 SHOWN = 12
 
 
-def load_results(folder: Path, sources: Sources | None = None) -> StudyResults:
+def load_results(folder: Path, sources: Sources | None = None, *, against: float | None = None) -> StudyResults:
     """Return what a run folder holds, complete or not, analysed.
 
     Args:
         folder: the run folder.
+        against: the temperature that the others are compared with; the plan's nearest to 1 unless given.
         sources: what measures may use besides the folder; values that need more are read from ``measures.parquet``.
 
     Raises:
         StoreError: not a run folder, damaged, or without a single sample.
         RunFormatError: another version of the format.
+        ParameterError: ``against`` is no temperature of the plan.
     """
     run, stored = read_run(folder), read_completions(folder)
     completions = sort_completions(stored, run.plan)
@@ -51,6 +56,7 @@ def load_results(folder: Path, sources: Sources | None = None) -> StudyResults:
     exemplars = {c.prompt_id: c.text for c in stored if c.params.temperature == 0 and c.sample == 0}
     samples = Samples(completions, exemplars, run.plan.expected, grader_of(run.plan, sources or Sources()))
     values = with_measured(measure_values(samples), folder)
+    reference, chosen = reference_of(run.plan, against), headlines(values["measure"].unique(maintain_order=True))
     return StudyResults(
         plan=run.plan,
         manifest=run.manifest,
@@ -58,8 +64,22 @@ def load_results(folder: Path, sources: Sources | None = None) -> StudyResults:
         values=values,
         estimates=_estimates(values, run.plan),
         trends=_trends(values, run.plan),
+        slopes=slopes_of(values, run.plan),
+        correlations=correlations_of(values, run.plan, chosen),
+        comparisons=comparisons_of(values, run.plan, chosen.values(), reference),
+        against=reference,
         next_token=next_token,
+        audit=_audit(folder),
     )
+
+
+def _audit(folder: Path) -> Audit | None:
+    """Return the audit of a folder; None in one that was made without, as of a server or by an earlier version."""
+    path = folder / AUDIT
+    try:
+        return audit_from(path.read_text(encoding="utf-8")) if path.exists() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise StoreError(f"{path} is damaged; remove it and repeat the study to make it again") from None
 
 
 def measure_values(samples: Samples) -> pl.DataFrame:
@@ -94,11 +114,9 @@ def with_measured(values: pl.DataFrame, folder: Path) -> pl.DataFrame:
 
 
 def _numbers(frame: pl.DataFrame, plan: StudyPlan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return values (NaN: undefined), temperatures and the index of each value's prompt."""
-    place = {prompt.id: index for index, prompt in enumerate(plan.prompts)}
-    clusters = np.array([place[name] for name in frame["prompt_id"]])
+    """Return values (NaN: undefined), temperatures and the index of each value's independent unit."""
     values = np.array([np.nan if v is None else v for v in frame["value"].to_list()], dtype=np.float64)
-    return values, frame["temperature"].to_numpy(), clusters
+    return values, frame["temperature"].to_numpy(), units(frame, plan)
 
 
 def _estimates(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
@@ -118,7 +136,7 @@ def _estimates(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
                 "low": max(estimate.low, known[name].low),
                 "high": min(estimate.high, known[name].high),
                 "n": estimate.n,
-                "prompts": estimate.clusters,
+                "prompts": min(estimate.clusters, len(plan.prompts)),
             }
         )
     place = list(known)
@@ -134,7 +152,7 @@ def _trends(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
         numbers, temperatures, clusters = _numbers(frame, plan)
         trend = rank_trend(temperatures, numbers, clusters)
         row = {"measure": name, "rho": trend.value, "low": trend.low, "high": trend.high}
-        rows.append(row | {"n": trend.n, "prompts": trend.clusters})
+        rows.append(row | {"n": trend.n, "prompts": min(trend.clusters, len(plan.prompts))})
     return _without_nan(pl.DataFrame(rows))
 
 

@@ -21,6 +21,7 @@ class RunManifest(BaseModel):
         model: the identity of the model: its name and a hash of its weights.
         model_details: what the model says of itself (parameters, vocabulary, context, ...).
         created: when the run was begun, UTC, ISO 8601.
+        command: what was typed to begin it; empty if a program began it.
         python: the version of Python.
         platform: the operating system and machine.
     """
@@ -32,5 +33,6 @@ class RunManifest(BaseModel):
     model: str
     model_details: dict[str, str | int | float] = Field(default_factory=dict)
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    command: str = ""
     python: str = Field(default_factory=platform.python_version)
     platform: str = Field(default_factory=lambda: f"{platform.system()} {platform.machine()}")

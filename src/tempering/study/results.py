@@ -10,6 +10,7 @@ from tempering.generation.completion import Completion
 if TYPE_CHECKING:
     import polars as pl
 
+    from tempering.study.audit import Audit
     from tempering.study.manifest import RunManifest
     from tempering.study.plan import StudyPlan
 
@@ -45,7 +46,12 @@ class StudyResults:
             ``n`` (values), ``prompts`` (clusters).
         trends: one row a measure: ``measure``, ``rho`` (Spearman's, of value and T), ``low``, ``high``, ``n``,
             ``prompts``.
+        slopes: one row a measure: the change a unit of T, see ``slopes_of``.
+        correlations: one row a pair of criteria, see ``correlations_of``.
+        comparisons: one row a headline measure and temperature against the reference, see ``comparisons_of``.
+        against: the reference temperature.
         next_token: the distribution of one real next token; None where the model gives text only.
+        audit: what the settings beside temperature do; None where the model gives text only.
     """
 
     plan: StudyPlan
@@ -54,4 +60,14 @@ class StudyResults:
     values: pl.DataFrame
     estimates: pl.DataFrame
     trends: pl.DataFrame
+    slopes: pl.DataFrame
+    correlations: pl.DataFrame
+    comparisons: pl.DataFrame
+    against: float
     next_token: NextToken | None
+    audit: Audit | None
+
+    @property
+    def paired(self) -> bool:
+        """Whether texts of one sample index share their noise over all T; a server draws with noise of its own."""
+        return all(completion.served is None for completion in self.completions)

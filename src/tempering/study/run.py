@@ -14,10 +14,13 @@ from tempering.errors import PromptError
 from tempering.generation.decode import BATCH, Request, generate, read_prompt
 from tempering.models.base import Model, TextModel
 from tempering.study.analysis import NEXT_TOKEN, load_results, next_token_of, next_token_record
+from tempering.study.audit import AUDIT, Audit, audit, audit_record
 from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan
+from tempering.study.records import plain
 from tempering.study.results import StudyResults
 from tempering.study.sources import MEASURED, sources_of
+from tempering.study.steps import real_steps
 from tempering.study.store import Key, RunStore, open_store, read_completions, write_atomically
 
 if TYPE_CHECKING:
@@ -116,7 +119,14 @@ def forecast(plan: StudyPlan, model: Model, folder: Path) -> Forecast:
 
 
 def run_study(
-    plan: StudyPlan, model: Model, folder: Path, *, on_progress: Callable[[Progress], None] | None = None
+    plan: StudyPlan,
+    model: Model,
+    folder: Path,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_audit: Callable[[Audit], None] | None = None,
+    command: str = "",
+    against: float | None = None,
 ) -> StudyResults:
     """Generate the samples that the folder lacks, then analyse them all.
 
@@ -127,6 +137,9 @@ def run_study(
         model: gives the logits or the texts; the folder is bound to its identity.
         folder: the run folder; made if missing.
         on_progress: called after every token.
+        on_audit: called before the first token with what the settings beside temperature do; not for a server.
+        command: what was typed, for the report.
+        against: the temperature that the others are compared with; the plan's nearest to 1 unless given.
 
     Raises:
         PlanError: the folder was begun with another plan or model.
@@ -134,13 +147,18 @@ def run_study(
         StoreError: the folder cannot be written; what is stored is kept.
     """
     check_prompts(plan, model)
-    manifest = RunManifest(model=model.info.identity, model_details=dict(model.info.details))
+    manifest = RunManifest(model=model.info.identity, model_details=dict(model.info.details), command=command)
     sources = sources_of(plan)
     with open_store(folder, plan, manifest) as store:
         next_token = None if isinstance(model, TextModel) else next_token_of(model, plan)
         write_atomically(folder / NEXT_TOKEN, next_token_record(next_token))
+        if not isinstance(model, TextModel):
+            audited = audit(real_steps(model, plan), plan)
+            write_atomically(folder / AUDIT, audit_record(audited))
+            if on_audit:
+                on_audit(audited)
         _generate_missing(store, model, on_progress)
-        results = load_results(folder, sources)
+        results = load_results(folder, sources, against=against)
         write_tables(folder, results)
     return results
 
@@ -180,9 +198,8 @@ def write_tables(folder: Path, results: StudyResults) -> None:
         record |= {"temperature": float(settings["temperature"]), "params": json.dumps(settings)}
     _write_parquet(folder / "samples.parquet", pl.DataFrame(records, infer_schema_length=None))
     _write_parquet(folder / MEASURED, results.values)
-    tables = {"estimates": results.estimates.to_dicts(), "trends": results.trends.to_dicts()}
-    for row in tables["estimates"]:
-        row["temperature"] = str(row["temperature"]) if row["temperature"] == float("inf") else row["temperature"]
+    names = ("estimates", "trends", "slopes", "correlations", "comparisons")
+    tables = {name: plain(getattr(results, name).to_dicts()) for name in names}
     write_atomically(folder / "estimates.json", json.dumps(tables, indent=1, allow_nan=False) + "\n")
 
 

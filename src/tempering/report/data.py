@@ -1,0 +1,28 @@
+"""The numbers of a study for machines: the JSON inside a report. Knows results; the texts stay in the run folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tempering.study.results import StudyResults
+
+FORMAT = 1
+
+
+def data_of(results: StudyResults) -> dict[str, Any]:
+    """Return plan, manifest and every table of a study; numbers that are undefined are None."""
+    return {
+        "format": FORMAT,
+        "plan": results.plan.model_dump(mode="json"),
+        "manifest": results.manifest.model_dump(mode="json"),
+        "samples": len(results.completions),
+        "against": results.against,
+        "estimates": results.estimates.to_dicts(),
+        "trends": results.trends.to_dicts(),
+        "slopes": results.slopes.to_dicts(),
+        "correlations": results.correlations.to_dicts(),
+        "comparisons": results.comparisons.to_dicts(),
+        "audit": None if results.audit is None else asdict(results.audit),
+    }
