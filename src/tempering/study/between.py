@@ -5,11 +5,11 @@ Knows plans, completions and measures; the estimator and its gate are in ``stati
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from tempering.params import SamplingParams
 from tempering.statistics.reweighting import Reweighted, reweight
 from tempering.study.likelihoods import text_likelihoods
 from tempering.study.plan import StudyPlan
+from tempering.study.records import plain
 from tempering.study.thermodynamics import ThermodynamicCurves
 
 Values = NDArray[np.float64]
@@ -65,10 +66,6 @@ class Between:
     n: int
     prompts: int
     why: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values."""
-        return asdict(self)
 
 
 def untruncated(plan: StudyPlan) -> bool:
@@ -123,7 +120,7 @@ def study_between(
 ) -> list[Between]:
     """Return every measure at temperatures between the sampled ones, with refusals.
 
-    How far samples reach is expected from the variance of the logits (log(ESS/n) is about -tokens Var(z) (1/T - 1/T*)^2):
+    How far samples reach is expected from the variance of the logits, log(ESS/n) ~ -tokens Var(z) (1/T - 1/T*)^2:
     where that leaves fewer than ``HOPELESS`` effective samples everywhere, no text is scored.
 
     Args:
@@ -145,8 +142,8 @@ def study_between(
     for t in asked:
         if t not in reached:
             why = f"texts are too long for this gap: about {expected[t]:.1g} effective samples are expected"
-            blank = (None,) * 6
-            rows += [Between(m, t, *blank, expected[t], None, None, len(completions), prompts, why) for m in values]
+            none = Between("", t, *(None,) * 6, expected[t], None, None, len(completions), prompts, why)
+            rows += [replace(none, measure=name) for name in values]
     return sorted(rows, key=lambda row: (list(values).index(row.measure), row.temperature))
 
 
@@ -170,26 +167,58 @@ def _expected(
 
 def _row(name: str, temperature: float, found: Reweighted) -> Between:
     mean, slope = found.estimate, found.slope
-    numbers = [mean.value, mean.low, mean.high]
-    numbers += [slope.value, slope.low, slope.high] if slope else [math.nan] * 3
-    shown = [None if math.isnan(number) else number for number in numbers]
-    k = found.pareto_k if math.isfinite(found.pareto_k) else None
-    args = (found.ess, k, found.mean_weight, mean.n, mean.clusters, found.why)
-    return Between(name, temperature, *shown, *args)
+
+    def shown(number: float | None) -> float | None:
+        return None if number is None or not math.isfinite(number) else number
+
+    return Between(
+        measure=name,
+        temperature=temperature,
+        mean=shown(mean.value),
+        low=shown(mean.low),
+        high=shown(mean.high),
+        slope=shown(slope.value if slope else None),
+        slope_low=shown(slope.low if slope else None),
+        slope_high=shown(slope.high if slope else None),
+        ess=found.ess,
+        pareto_k=shown(found.pareto_k),
+        mean_weight=found.mean_weight,
+        n=mean.n,
+        prompts=mean.clusters,
+        why=found.why,
+    )
 
 
-def of_the_text(measure: Measure, completions: Sequence[Completion], exemplars: Mapping[str, str]) -> bool:
+BETWEEN = "between.json"
+
+
+def between_record(rows: Sequence[Between]) -> str:
+    """Return JSON for ``between.json``."""
+    return json.dumps(plain([asdict(row) for row in rows]), allow_nan=False) + "\n"
+
+
+def between_from(text: str) -> tuple[Between, ...]:
+    """Rebuild what ``between_record`` wrote.
+
+    Raises:
+        ValueError: it is damaged.
+        TypeError: it is damaged.
+    """
+    return tuple(Between(**row) for row in json.loads(text))
+
+
+def of_the_text(measure: Measure, samples: Samples) -> bool:
     """Return whether a measure depends on a text alone, not on the texts beside it or on the settings of the draw.
 
     Tried on a few texts: the value must be the same for the text by itself, its settings and their logprobs blanked.
     """
-    together = measure.function(Samples(tuple(completions), exemplars))
+    completions, together = samples.completions, measure.function(samples)
     places = np.unique(np.linspace(0, len(completions) - 1, min(6, len(completions))).round().astype(int)).tolist()
     for place in places:
         text = completions[place]
-        blank = tuple(0.0 for _ in text.entropies)
-        alone = replace(text, params=SamplingParams(), entropies=blank, processed_logprobs=blank[: len(text.tokens)])
-        [value] = measure.function(Samples((alone,), exemplars))
+        blank = tuple(0.0 for _ in text.tokens)
+        alone = replace(text, params=SamplingParams(), entropies=blank, processed_logprobs=blank)
+        [value] = measure.function(replace(samples, completions=(alone,)))
         if not np.isclose(value, together[place], equal_nan=True):
             return False
     return True

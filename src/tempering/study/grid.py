@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tempering.errors import ParameterError
-from tempering.generation.decode import Request, generate, read_prompt
-from tempering.models.base import LogitsModel
+from tempering.models.base import Model, require_logits
 from tempering.sampling.thermodynamics import thermodynamics
-from tempering.study.plan import StudyPlan, make_plan
-from tempering.thermometer.reading import logits_of_ids
+from tempering.study.plan import StudyPlan
+from tempering.study.steps import real_steps
 
 Values = NDArray[np.float64]
 HIGHEST = 2.0
-PILOT_PROMPTS, PILOT_TOKENS = 8, 48
+PILOT_TOKENS = 24
 FINE = 200
 
 
@@ -71,32 +68,20 @@ def automatic(text: object) -> tuple[int, float] | None:
     )
 
 
-def plan_with_temperatures(values: Mapping[str, Any], model: LogitsModel) -> StudyPlan:
-    """Return the plan that these values describe, its temperatures as numbers also where they say ``auto:9``.
+def with_automatic_temperatures(plan: StudyPlan, count: int, highest: float, model: Model) -> StudyPlan:
+    """Return the plan with temperatures from 0 to ``highest`` at equal Fisher distance.
 
-    The numbers depend on the model, the prompts and the seed alone, so that the same command resumes the same plan.
+    The information is the mean over steps of short texts of the plan's prompts, drawn at T = 1. The numbers depend on
+    the model, the prompts and the seed alone, so that the same command resumes the same plan.
 
     Raises:
-        PlanError, ParameterError: the values describe no plan.
+        ParameterError: count is below 2.
+        NoLogitsError: the model gives text only.
     """
-    wanted = automatic(values.get("temperatures"))
-    if wanted is None:
-        return make_plan(values)
-    plan = make_plan({key: value for key, value in values.items() if key != "temperatures"})
-    count, highest = wanted
     fine = np.linspace(highest / FINE, highest, FINE)
-    steps = [thermodynamics(rows, fine).fisher_information for rows in _pilot(model, plan)]
-    # From T = 0 on: below the finest step the information is that of the step.
-    information = np.concatenate(steps).mean(axis=0)
+    steps = real_steps(require_logits(model), plan, length=PILOT_TOKENS)
+    information = thermodynamics(steps.logits, fine).fisher_information.mean(axis=0)
+    # From T = 0 on: below the finest temperature the information is taken to be what it is there.
     found = fisher_grid(information[[0, *range(FINE)]], np.concatenate([[0.0], fine]), count)
     digits = max(3, math.ceil(3 - math.log10(highest)))
-    return make_plan(plan.model_dump(mode="json") | {"temperatures": sorted(set(found.round(digits).tolist()))})
-
-
-def _pilot(model: LogitsModel, plan: StudyPlan) -> Iterator[NDArray[np.float32]]:
-    """Yield the logits along one short text a prompt, drawn at T = 1."""
-    tokens = min(PILOT_TOKENS, plan.max_tokens)
-    chosen = plan.prompts[:: max(1, len(plan.prompts) // PILOT_PROMPTS)][:PILOT_PROMPTS]
-    requests = [Request(p.content, plan.params_at(1.0), 0, p.id, tokens) for p in chosen]
-    for done in sorted(generate(model, requests), key=lambda c: c.prompt_id):
-        yield logits_of_ids(model, read_prompt(model, done.prompt).tokens, done.tokens or (0,))
+    return plan.model_copy(update={"temperatures": tuple(sorted(set(found.round(digits).tolist())))})

@@ -20,6 +20,7 @@ from tempering.generation.decode import read_prompt
 from tempering.models.base import LogitsModel
 from tempering.sampling.thermodynamics import Thermodynamics, thermodynamics
 from tempering.study.plan import StudyPlan
+from tempering.study.records import plain, real
 from tempering.thermometer.reading import logits_of_ids
 
 Values = NDArray[np.float64]
@@ -34,8 +35,9 @@ QUANTITIES = (
     "n95",
 )
 PEAKED = ("heat_capacity", "entropy_slope")
-LOWEST, HIGHEST, FINE = 0.1, 2.0, 25
-PROMPTS, STEPS, RESAMPLES = 8, 24, 500
+LOWEST, HIGHEST, FINE = 0.1, 2.0, 17
+PROMPTS, STEPS, RESAMPLES = 8, 16, 500
+THERMODYNAMICS = "thermodynamics.json"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class ThermodynamicCurves:
     """What the logits along the drawn texts say.
 
     Attributes:
+        samples: how many texts the study had, so that a longer run makes them anew.
         sampled_at: the temperatures that the texts were drawn at; inf as ``math.inf``.
         curves: one row a sampled temperature, temperature and quantity: ``sampled_at``, ``temperature``, ``quantity``,
             ``mean`` (of the texts' means), ``low``, ``high`` (95 %, t over prompts; None for a single one), ``n``
@@ -52,33 +55,26 @@ class ThermodynamicCurves:
             maximum is not inside).
     """
 
+    samples: int
     sampled_at: tuple[float, ...]
     curves: tuple[dict[str, Any], ...]
     peaks: tuple[dict[str, Any], ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON-ready values; an infinite temperature as text."""
-        return {key: _plain(value) for key, value in asdict(self).items()}
+        return {key: plain(value) for key, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> ThermodynamicCurves:
         """Rebuild from ``as_dict``."""
         rows = [
             tuple(
-                row | {key: float(row[key]) for key in ("sampled_at", "temperature") if key in row}
+                row | {key: real(row[key]) for key in ("sampled_at", "temperature") if key in row}
                 for row in record[name]
             )
             for name in ("curves", "peaks")
         ]
-        return cls(tuple(float(t) for t in record["sampled_at"]), rows[0], rows[1])
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, float) and math.isinf(value) else value
+        return cls(int(record["samples"]), tuple(real(t) for t in record["sampled_at"]), rows[0], rows[1])
 
 
 def study_thermodynamics(model: LogitsModel, plan: StudyPlan, completions: Sequence[Completion]) -> ThermodynamicCurves:
@@ -107,7 +103,7 @@ def study_thermodynamics(model: LogitsModel, plan: StudyPlan, completions: Seque
             peaks.append(
                 _peak(facts[name][:, inside], places, grid[inside]) | {"quantity": name, "sampled_at": sampled_at}
             )
-    return ThermodynamicCurves(plan.temperatures, tuple(curves), tuple(peaks))
+    return ThermodynamicCurves(len(completions), plan.temperatures, tuple(curves), tuple(peaks))
 
 
 def _chosen(plan: StudyPlan, completions: Sequence[Completion], temperature: float) -> list[Completion]:
