@@ -44,7 +44,12 @@ def study(
     ] = None,
     temperatures: Annotated[
         str | None,
-        typer.Option("--temperatures", "-T", help="0:2:0.25 or 0,0.5,1 [default: ten from 0 to 2]", show_default=False),
+        typer.Option(
+            "--temperatures",
+            "-T",
+            help="0:2:0.25, 0,0.5,1 or auto:9 (equally told apart) [default: ten from 0 to 2]",
+            show_default=False,
+        ),
     ] = None,
     samples: Annotated[
         int | None,
@@ -98,7 +103,7 @@ def study(
         "grader": grader,
         "name": name,
     }
-    plan = _plan(plan_file, flags, _prompts(prompt, prompts), sampling)
+    plan, automatic = _plan(plan_file, flags, _prompts(prompt, prompts), sampling)
     if chat or system:
         plan = plan.as_chat(system or "")
     folder = out or Path("runs") / plan.name
@@ -106,6 +111,10 @@ def study(
     from tempering.models.registry import load_model  # noqa: PLC0415 - engines are loaded when a command runs
 
     loaded = load_model(plan.model)
+    if automatic:
+        from tempering.study.grid import with_automatic_temperatures  # noqa: PLC0415
+
+        plan = with_automatic_temperatures(plan, *automatic, loaded)
     if dry_run:
         _dry_run(plan, loaded, folder, as_json)
         return
@@ -126,7 +135,11 @@ def _prompts(texts: list[str] | None, file: Path | None) -> Any:
     return read_prompts(file) if file else texts
 
 
-def _plan(file: Path | None, flags: dict[str, Any], prompts: Any, sampling: dict[str, Any]) -> StudyPlan:
+def _plan(
+    file: Path | None, flags: dict[str, Any], prompts: Any, sampling: dict[str, Any]
+) -> tuple[StudyPlan, tuple[int, float] | None]:
+    """Return the plan, and what to put its temperatures at once the model is there, if they are automatic."""
+    from tempering.study.grid import automatic  # noqa: PLC0415
     from tempering.study.plan import make_plan, read_plan_file  # noqa: PLC0415
 
     values = read_plan_file(file) if file else {}
@@ -137,7 +150,9 @@ def _plan(file: Path | None, flags: dict[str, Any], prompts: Any, sampling: dict
         values["prompts"] = prompts
     if sampling:
         values["params"] = (values.get("params") or {}) | sampling
-    return make_plan(values)
+    if wanted := automatic(values.get("temperatures")):
+        del values["temperatures"]
+    return make_plan(values), wanted
 
 
 def _dry_run(plan: StudyPlan, model: Model, folder: Path, as_json: bool) -> None:

@@ -18,6 +18,7 @@ from tempering.sampling.distribution import process
 from tempering.statistics import bootstrap_mean, rank_trend
 from tempering.study.audit import AUDIT, Audit, audit_from
 from tempering.study.comparisons import comparisons_of, reference_of
+from tempering.study.curves import read_curves
 from tempering.study.plan import StudyPlan
 from tempering.study.relations import correlations_of, headlines, slopes_of, units
 from tempering.study.results import NextToken, StudyResults
@@ -44,23 +45,19 @@ def load_results(folder: Path, sources: Sources | None = None, *, against: float
         RunFormatError: another version of the format.
         ParameterError: ``against`` is no temperature of the plan.
     """
-    run, stored = read_run(folder), read_completions(folder)
-    completions = sort_completions(stored, run.plan)
-    if not completions:
-        raise StoreError(f"{folder} holds no sample yet; repeat the study to go on")
+    run, samples = read_run(folder), samples_of(folder, sources)
     try:
         record = json.loads((folder / NEXT_TOKEN).read_text(encoding="utf-8"))
         next_token = _next_token_from(record)
     except (OSError, ValueError, KeyError, TypeError):
         raise StoreError(f"{folder / NEXT_TOKEN} is missing or damaged; repeat the study to make it again") from None
-    exemplars = {c.prompt_id: c.text for c in stored if c.params.temperature == 0 and c.sample == 0}
-    samples = Samples(completions, exemplars, run.plan.expected, grader_of(run.plan, sources or Sources()))
+    curves, between = read_curves(folder)
     values = with_measured(measure_values(samples), folder)
     reference, chosen = reference_of(run.plan, against), headlines(values["measure"].unique(maintain_order=True))
     return StudyResults(
         plan=run.plan,
         manifest=run.manifest,
-        completions=completions,
+        completions=samples.completions,
         values=values,
         estimates=_estimates(values, run.plan),
         trends=_trends(values, run.plan),
@@ -70,7 +67,24 @@ def load_results(folder: Path, sources: Sources | None = None, *, against: float
         against=reference,
         next_token=next_token,
         audit=_audit(folder),
+        thermodynamics=curves,
+        between=between,
     )
+
+
+def samples_of(folder: Path, sources: Sources | None = None) -> Samples:
+    """Return what the measures of a run folder look at: its completions in order, exemplars, answers, grader.
+
+    Raises:
+        StoreError: not a run folder, damaged, or without a single sample.
+        RunFormatError: another version of the format.
+    """
+    run, stored = read_run(folder), read_completions(folder)
+    completions = sort_completions(stored, run.plan)
+    if not completions:
+        raise StoreError(f"{folder} holds no sample yet; repeat the study to go on")
+    exemplars = {c.prompt_id: c.text for c in stored if c.params.temperature == 0 and c.sample == 0}
+    return Samples(completions, exemplars, run.plan.expected, grader_of(run.plan, sources or Sources()))
 
 
 def _audit(folder: Path) -> Audit | None:

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tempering.study.audit import Audit
+    from tempering.study.between import Between
     from tempering.study.manifest import RunManifest
     from tempering.study.plan import StudyPlan
+    from tempering.study.thermodynamics import ThermodynamicCurves
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class StudyResults:
         against: the reference temperature.
         next_token: the distribution of one real next token; None where the model gives text only.
         audit: what the settings beside temperature do; None where the model gives text only.
+        thermodynamics: what the logits along the texts say of every temperature; None where the model gives text only.
+        between: measures between the sampled temperatures, by reweighting, with refusals.
     """
 
     plan: StudyPlan
@@ -66,6 +70,8 @@ class StudyResults:
     against: float
     next_token: NextToken | None
     audit: Audit | None
+    thermodynamics: ThermodynamicCurves | None = None
+    between: tuple[Between, ...] = ()
 
     @property
     def paired(self) -> bool:

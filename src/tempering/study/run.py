@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from tempering.errors import PromptError
 from tempering.generation.decode import BATCH, Request, generate, read_prompt
 from tempering.models.base import Model, TextModel
-from tempering.study.analysis import NEXT_TOKEN, load_results, next_token_of, next_token_record
+from tempering.study.analysis import NEXT_TOKEN, load_results, next_token_of, next_token_record, samples_of
 from tempering.study.audit import AUDIT, Audit, audit, audit_record
+from tempering.study.curves import with_curves
 from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan
 from tempering.study.records import plain
@@ -159,6 +160,8 @@ def run_study(
                 on_audit(audited)
         _generate_missing(store, model, on_progress)
         results = load_results(folder, sources, against=against)
+        if not isinstance(model, TextModel):
+            results = with_curves(results, samples_of(folder, sources), model, folder)
         write_tables(folder, results)
     return results
 

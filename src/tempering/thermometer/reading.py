@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tempering.errors import ParameterError, PromptError
 from tempering.models.base import LogitsModel, Model, require_logits
@@ -43,13 +45,24 @@ def tokens_of_ids(
     model: Model, prompt: Sequence[int], ids: Sequence[int], params: SamplingParams | None = None
 ) -> Tokens:
     """Return drawn ids after a prompt's ids with their distributions; otherwise as ``tokens_of_text``."""
-    if not ids:
-        raise PromptError("the text is empty")
-    logits = require_logits(model).score([*prompt, *ids])[len(prompt) - 1 : -1].astype(np.float64)
+    logits: NDArray[Any] = logits_of_ids(model, prompt, ids)
     if params is not None:
         contexts = [Context(tuple(prompt), tuple(ids[:step])) for step in range(len(ids))]
         logits = fork_scores(logits, params, contexts)
     return Tokens.of(logits, np.asarray(ids))
+
+
+def logits_of_ids(model: Model, prompt: Sequence[int], ids: Sequence[int]) -> NDArray[np.float32]:
+    """Return the logits that each of the ids was drawn from, shape [ids, vocab]: one pass of the model.
+
+    Raises:
+        PromptError: there are no ids, no prompt that they follow, or both together do not fit the context.
+    """
+    if not ids:
+        raise PromptError("the text is empty")
+    if not prompt:
+        raise PromptError("this model marks no beginning of a text: give the prompt that stood before it")
+    return require_logits(model).score([*prompt, *ids[:-1]])[len(prompt) - 1 :]
 
 
 @dataclass(frozen=True)
@@ -100,7 +113,7 @@ def compare_settings(
 
 def _on_a_grid(model: LogitsModel, prompt: Sequence[int], ids: Sequence[int], params: SamplingParams) -> Hypothesis:
     """Return the likeliest temperature of the grid; if none is possible, that with the fewest impossible tokens."""
-    logits = model.score([*prompt, *ids])[len(prompt) - 1 : -1]
+    logits = logits_of_ids(model, prompt, ids)
     contexts = [Context(tuple(prompt), tuple(ids[:step])) for step in range(len(ids))]
     tried = []
     for temperature in TEMPERATURES.tolist():

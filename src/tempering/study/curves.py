@@ -1,0 +1,85 @@
+"""What a run's texts say of other temperatures: made with the model, kept in the folder, read without it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tempering.errors import StoreError
+from tempering.measures import measure as measure_of
+from tempering.measures.base import Samples
+from tempering.models.base import LogitsModel
+from tempering.study.between import (
+    BETWEEN,
+    Between,
+    between_from,
+    between_record,
+    of_the_text,
+    study_between,
+    untruncated,
+)
+from tempering.study.results import StudyResults
+from tempering.study.store import write_atomically
+from tempering.study.thermodynamics import THERMODYNAMICS, ThermodynamicCurves, study_thermodynamics
+
+
+def read_curves(folder: Path) -> tuple[ThermodynamicCurves | None, tuple[Between, ...]]:
+    """Return what a run folder holds of them; None and nothing where it was made without.
+
+    Raises:
+        StoreError: a file is damaged.
+    """
+    found: list[ThermodynamicCurves | None] = [None]
+    rows: tuple[Between, ...] = ()
+    for name in (THERMODYNAMICS, BETWEEN):
+        path = folder / name
+        try:
+            if not path.exists():
+                continue
+            text = path.read_text(encoding="utf-8")
+            if name == THERMODYNAMICS:
+                found = [ThermodynamicCurves.from_dict(json.loads(text))]
+            else:
+                rows = between_from(text)
+        except (OSError, ValueError, KeyError, TypeError):
+            raise StoreError(f"{path} is damaged; remove it and repeat the study to make it again") from None
+    return found[0], rows
+
+
+def with_curves(results: StudyResults, samples: Samples, model: LogitsModel, folder: Path) -> StudyResults:
+    """Return results with thermodynamics and estimates between temperatures, and write both to the folder.
+
+    What the folder holds of the same number of samples is kept.
+
+    Args:
+        results: of the run, its values measured.
+        samples: what the values were measured on.
+        model: the model of the run.
+        folder: the run folder.
+    """
+    curves, rows = results.thermodynamics, results.between
+    if curves is None or curves.samples != len(results.completions):
+        curves = study_thermodynamics(model, results.plan, results.completions)
+        write_atomically(folder / THERMODYNAMICS, json.dumps(curves.as_dict(), allow_nan=False) + "\n")
+        rows = ()
+        if untruncated(results.plan):
+            rows = tuple(study_between(model, results.plan, results.completions, _values(results, samples), curves))
+        write_atomically(folder / BETWEEN, between_record(rows))
+    return replace(results, thermodynamics=curves, between=rows)
+
+
+def _values(results: StudyResults, samples: Samples) -> dict[str, np.ndarray]:
+    """Return the measures of single texts, one number a completion in their order."""
+    place = {(c.prompt_id, c.params.temperature, c.sample): i for i, c in enumerate(results.completions)}
+    found = {}
+    for (name,), frame in results.values.group_by("measure", maintain_order=True):
+        measure = measure_of(str(name))
+        if measure.needs <= samples.provides and of_the_text(measure, samples):
+            numbers = np.full(len(place), np.nan)
+            keys = zip(frame["prompt_id"], frame["temperature"], frame["sample"], strict=True)
+            numbers[[place[key] for key in keys]] = frame["value"].to_numpy()
+            found[str(name)] = numbers
+    return found
