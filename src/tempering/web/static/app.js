@@ -2,8 +2,12 @@
 
 import { ServerError, ask, useKey } from "./api.js";
 import { h, number, showState } from "./dom.js";
+import * as forks from "./forks.js";
+import * as heat from "./heat.js";
 import * as next from "./next.js";
 import * as state from "./state.js";
+import * as study from "./study.js";
+import * as text from "./text.js";
 import { LANGUAGES, language, speak, t } from "./words.js";
 
 /**
@@ -19,7 +23,7 @@ import { LANGUAGES, language, speak, t } from "./words.js";
  */
 
 /** @type {Record<string, {show: (place: HTMLElement, model: Model) => void}>} */
-const VIEWS = { next };
+const VIEWS = { next, text, forks, heat, study };
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const header = /** @type {HTMLElement} */ (document.getElementById("header"));
 

@@ -75,6 +75,7 @@ const WORDS = {
     exact_note: "Computed in this page from all {count} scores, in double precision: nothing is left out or estimated.",
 
     text_intro: "Watch a text grow. Every token is coloured by how likely it was; choose one to see what else could have come, and force it.",
+    settings: "Settings",
     generate: "Write",
     stop: "Stop",
     max_tokens: "Tokens",
@@ -213,6 +214,7 @@ const WORDS = {
     exact_note: "Calculado nesta página com todas as {count} pontuações, em dupla precisão: nada é omitido ou estimado.",
 
     text_intro: "Veja um texto crescer. Cada token tem a cor da sua probabilidade; escolha um para ver o que mais poderia ter vindo, e force-o.",
+    settings: "Configurações",
     generate: "Escrever",
     stop: "Parar",
     max_tokens: "Tokens",
