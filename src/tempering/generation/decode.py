@@ -17,10 +17,11 @@ from tempering.errors import ChatTemplateError, ParameterError, PromptError
 from tempering.generation.completion import Completion, FinishReason
 from tempering.models.base import ChatModel, LogitsModel, Prefix, PromptText, shown_prompt
 from tempering.params import SamplingParams
-from tempering.sampling.distribution import process
-from tempering.sampling.draw import choose
+from tempering.sampling.draw import draw_rows
+from tempering.sampling.mirostat import mu_after
 from tempering.sampling.noise import gumbel, sequence_of
 from tempering.sampling.penalties import Context
+from tempering.sampling.plan import pays
 
 BATCH = 64
 Key = TypeVar("Key", bound=Hashable)
@@ -66,6 +67,11 @@ class _Row:
     raw: list[float] = field(default_factory=list)
     processed: list[float] = field(default_factory=list)
     entropies: list[float] = field(default_factory=list)
+
+    def context(self, params: SamplingParams) -> Context:
+        """Return what penalties and mirostat look back at."""
+        mu = mu_after(self.processed, params) if params.mirostat_tau else None
+        return Context(self.prefix.tokens, tuple(self.tokens), mu)
 
     def finish_reason(self, token: int, info_end: tuple[int, ...], context: int) -> FinishReason | None:
         if token in info_end:
@@ -138,20 +144,27 @@ def _draw(rows: list[_Row], logits: NDArray[np.float32]) -> NDArray[np.int64]:
     steps = np.array([len(row.tokens) for row in rows], dtype=np.uint64)
     sequences = np.array([row.sequence for row in rows], dtype=np.uint64)
     tokens = np.empty(len(rows), dtype=np.int64)
+    vocabulary = logits.shape[1]
     for seed, by_seed in _groups(rows, lambda row: row.request.params.seed).items():
-        noise = gumbel(seed, sequences[by_seed], steps[by_seed], logits.shape[1])
+        # One sample at several temperatures shares its noise; where kernels draw, they make only what they need of it.
+        noise = None if pays(vocabulary) else gumbel(seed, sequences[by_seed], steps[by_seed], vocabulary)
         place = {row: at for at, row in enumerate(by_seed)}
         for params, group in _groups(rows, lambda row: row.request.params, by_seed).items():
-            context = None
-            if "penalties" in params.active_steps():
-                context = [Context(rows[i].prefix.tokens, tuple(rows[i].tokens)) for i in group]
-            state = process(logits[group], params, context)
-            tokens[group] = choose(state, noise[[place[i] for i in group]])
+            drawn = draw_rows(
+                logits[group],
+                params,
+                seed,
+                sequences[group],
+                steps[group],
+                context=[rows[i].context(params) for i in group] if params.looks_back else None,
+                noise=None if noise is None else noise[[place[i] for i in group]],
+            )
+            tokens[group] = drawn.tokens
             for at, index in enumerate(group):
-                row, token = rows[index], tokens[index]
-                row.raw.append(float(state.raw_logprobs[at, token]))
-                row.processed.append(float(state.logprobs[at, token]))
-                row.entropies.append(float(state.entropy[at]))
+                row = rows[index]
+                row.raw.append(float(drawn.raw_logprobs[at]))
+                row.processed.append(float(drawn.processed_logprobs[at]))
+                row.entropies.append(float(drawn.entropies[at]))
     return tokens
 
 
