@@ -149,6 +149,11 @@ class SamplingParams:
         """Whether T depends on the entropy of the row."""
         return self.dynatemp_range > 0 or self.edt_theta > 0
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether the distribution depends on the tokens before."""
+        return not {"penalties", "dry", "mirostat"}.isdisjoint(self.active_steps())
+
     def active_steps(self) -> Iterator[str]:
         """Yield the steps that are switched on, temperature always among them.
 

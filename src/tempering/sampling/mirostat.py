@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -44,3 +46,16 @@ def next_mu(
     """
     surprise = -np.asarray(processed_logprob, dtype=np.float64) / np.log(2)
     return np.asarray(mu - params.mirostat_eta * (surprise - params.mirostat_tau), dtype=np.float64)
+
+
+def mu_after(processed_logprobs: Sequence[float], params: SamplingParams) -> float:
+    """Return the bound for the token after a text, from the processed logprobs of its tokens.
+
+    Example:
+        >>> round(mu_after([-0.7, -2.1], SamplingParams(mirostat_tau=3)), 3)
+        6.196
+    """
+    mu = np.float64(first_mu(params))
+    for logprob in processed_logprobs:
+        mu = mu - params.mirostat_eta * (-logprob / np.log(2) - params.mirostat_tau)
+    return float(mu)

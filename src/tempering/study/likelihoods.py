@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from tempering.generation.completion import Completion
-from tempering.generation.decode import NEEDS_CONTEXT, read_prompt
+from tempering.generation.decode import read_prompt
 from tempering.models.base import LogitsModel
 from tempering.params import SamplingParams
 from tempering.sampling.distribution import process
@@ -87,7 +87,7 @@ def _processed(
 ) -> tuple[float, float]:
     """Return log-probability and score under any settings; each step may be any of several tokens."""
     contexts = None
-    if NEEDS_CONTEXT & set(params.active_steps()):
+    if params.looks_back:
         contexts = [Context(prompt, tokens[:step]) for step in range(len(drawn))]
     state = process(logits, params, contexts)
     own = np.array([special.logsumexp(state.logprobs[step, choice]) for step, choice in enumerate(drawn)])
