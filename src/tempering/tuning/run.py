@@ -10,13 +10,15 @@ from statistics import NormalDist
 
 import numpy as np
 
-from tempering.models.base import LogitsModel, Model
-from tempering.study.grid import plan_with_temperatures
+from tempering.models.base import LogitsModel, Model, TextModel
+from tempering.study.grid import with_automatic_temperatures
+from tempering.study.plan import make_plan
 from tempering.study.store import write_atomically
 from tempering.tuning.answer import CurvePoint, Fresh, Number, Recommendation, Role
 from tempering.tuning.conclude import conclude
 from tempering.tuning.confirm import ask_fresh, confirm, difference
 from tempering.tuning.evaluator import Evaluator, Told
+from tempering.tuning.fixed import why_fixed
 from tempering.tuning.goals import Goal
 from tempering.tuning.measured import ModelEvaluator, limits
 from tempering.tuning.notes import notes, sampler_note
@@ -56,6 +58,11 @@ def tune(
         PlanError: the folder was begun with another task or model.
     """
     plan = prepare(plan, model)
+    if isinstance(model, TextModel) and (why := why_fixed(plan, model)):
+        answer = _fixed(plan, model.info.identity, why)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / RECOMMENDATION, answer.to_json())
+        return answer
     with open_tuning(folder, plan.task, model, plan.seed, on_text) as store:
         graded = not label_free(plan, model)
         evaluator = ModelEvaluator(
@@ -209,11 +216,23 @@ def fisher_places(plan: TunePlan, model: Model) -> Sequence[float] | None:
     if not isinstance(model, LogitsModel):
         return None
     first, _ = plan.task.split(plan.seed)
-    values = {
-        "prompts": first,
-        "temperatures": f"auto:{FINE}:{max(plan.task.temperatures):g}",
-        "max_tokens": plan.task.max_tokens,
-        "seed": plan.seed,
-        "params": plan.task.params,
-    }
-    return plan_with_temperatures(values, model).temperatures
+    values = {"prompts": first, "max_tokens": plan.task.max_tokens, "seed": plan.seed, "params": plan.task.params}
+    return with_automatic_temperatures(make_plan(values), FINE, max(plan.task.temperatures), model).temperatures
+
+
+def _fixed(plan: TunePlan, identity: str, why: str) -> Recommendation:
+    return Recommendation(
+        kind="fixed",
+        sentence=f"This model fixes its temperature: {why}. There is nothing to tune.",
+        params=None,
+        confidence=plan.confidence,
+        goal=plan.goal,
+        current=plan.current,
+        model=identity,
+        task=plan.task.name,
+        prompts=0,
+        held_out=0,
+        samples=0,
+        tokens=0,
+        seed=plan.seed,
+    )
