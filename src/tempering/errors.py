@@ -8,7 +8,9 @@ error's ``exit_code``::
     │   ├── ParameterError          a sampling field or option outside its range
     │   ├── PromptError             an empty prompt, or one longer than the model's context
     │   ├── PlanError               a study plan that cannot be read, or that differs from the one in the folder
-    │   └── GraderError             a grader that cannot be loaded, raises, or gives no number in [0, 1]
+    │   ├── GraderError             a grader that cannot be loaded, raises, or gives no number in [0, 1]
+    │   ├── GoalError               a goal that cannot be read, contradicts itself, or cannot be measured here
+    │   └── ExportError             settings that an engine cannot be told
     ├── ModelError              3   a model cannot be found, loaded or run
     │   ├── UnknownModelError       the name means nothing here
     │   ├── MissingExtraError       an optional package is not installed
@@ -56,6 +58,14 @@ class PlanError(UsageError, ValueError):
 
 class GraderError(UsageError, ValueError):
     """A grader cannot be loaded, raises on an answer, or gives no number in [0, 1]."""
+
+
+class GoalError(UsageError, ValueError):
+    """A tuning goal cannot be read, contradicts itself, or cannot be measured on this model or task."""
+
+
+class ExportError(UsageError, ValueError):
+    """An engine cannot be told these settings, or would not do what was measured."""
 
 
 class ModelError(TemperingError):

@@ -10,11 +10,25 @@ import typer
 from typer.exceptions import TyperException
 
 from tempering._version import __version__
-from tempering.cli import doctor, explore, fork, generate, models, orders, read, report, serve, study
+from tempering.cli import (
+    apply,
+    check,
+    doctor,
+    explore,
+    fork,
+    generate,
+    models,
+    orders,
+    read,
+    report,
+    serve,
+    study,
+    tune,
+)
 from tempering.cli.terminal import say
 from tempering.errors import TemperingError
 
-EPILOG = "Exit codes: 0 done, 1 error, 2 bad request, 3 model, 4 run folder, 130 interrupted."
+EPILOG = "Exit codes: 0 done, 1 error, 2 bad request, 3 model, 4 run folder, 5 and 6 see check, 130 interrupted."
 INTERRUPTED = 130
 
 app = typer.Typer(
@@ -26,6 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("study", rich_help_panel="Main verbs")(study.study)
+app.command("tune", rich_help_panel="Main verbs")(tune.tune)
 app.command("read", rich_help_panel="Main verbs")(read.read)
 app.command("generate", rich_help_panel="Main verbs")(generate.generate)
 app.command("explore", rich_help_panel="Main verbs")(explore.explore)
@@ -35,6 +50,8 @@ app.command("fork", rich_help_panel="Looking inside")(fork.fork)
 app.command("doctor", rich_help_panel="Looking inside")(doctor.doctor)
 app.command("models", rich_help_panel="Looking inside")(models.models)
 app.command("report", rich_help_panel="Runs")(report.report)
+app.command("check", rich_help_panel="Runs")(check.check)
+app.command("apply", rich_help_panel="Runs")(apply.apply)
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,174 @@
+"""From what was found and confirmed to one answer in words. Knows numbers and the goal; knows no model and no file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tempering.tuning.answer import Kind
+from tempering.tuning.confirm import Confirmed
+from tempering.tuning.decide import Choice, good_range
+from tempering.tuning.goals import Goal
+from tempering.tuning.search import Found
+from tempering.tuning.space import Setting, Space
+
+NARROW = 0.4
+"""An interval of the best T up to this wide is a value; beyond it, a range."""
+
+HOPELESS = 0.75
+"""An interval of the best T beyond this share of the searched range excludes too little to be an answer."""
+
+CELLS = 4
+"""A search spends about so many texts for each one that the comparison of winner and contrast rests on."""
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The answer.
+
+    Attributes:
+        kind: see ``answer.KINDS``.
+        sentence: in words.
+        temperature: the T to set (to choose, if one must be chosen now).
+        low: lower end of what the answer speaks of.
+        high: upper end.
+        confirmed: whether fresh texts bear it out.
+        more_samples: about how many texts more would decide; None where it is decided or cannot be said.
+    """
+
+    kind: Kind
+    sentence: str
+    temperature: float
+    low: float
+    high: float
+    confirmed: bool
+    more_samples: int | None
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What the answers are made of."""
+
+    found: Found
+    fresh: Confirmed
+    goal: Goal
+    space: Space
+    current: float
+    confidence: float
+
+    @property
+    def best(self) -> Setting:
+        return self.space.settings[self.found.choice.best]
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        return float(self.space.temperatures.min()), float(self.space.temperatures.max())
+
+    @property
+    def more(self) -> int:
+        """How many texts more would bring the doubt down to the margin, as it falls with their square root."""
+        ratio = self.found.choice.doubt / self.goal.margin
+        return max(0, math.ceil(self.found.seen.samples * (ratio**2 - 1)))
+
+    def kept(self, low: float, high: float) -> float:
+        """Return the T in use if it lies in the range, else the best."""
+        return self.current if low <= self.current <= high else self.best.temperature
+
+
+def conclude(
+    found: Found, fresh: Confirmed, goal: Goal, space: Space, *, current: float, confidence: float
+) -> Conclusion:
+    """Return the answer that the numbers allow.
+
+    A value or a range needs a difference between the winner and the contrast on fresh texts: without one there is no
+    detectable effect, or, if every setting is shown to be within the margin, a range that is everything. A bound that
+    fresh texts show to be missed takes the answer back.
+    """
+    case, choice = _Case(found, fresh, goal, space, current, confidence), found.choice
+    if missed := _missed_bound(case):
+        sentence = (
+            f"No setting could be confirmed: on fresh texts T = {case.best.temperature:g} misses a bound ({missed})."
+        )
+        return Conclusion(
+            "more-budget", sentence, case.best.temperature, choice.low, choice.high, False, found.seen.samples
+        )
+    if not fresh.effect.low > 0:
+        return _range(case, *case.ends) if choice.equal >= confidence else _no_effect(case)
+    low, high = good_range(choice, space)
+    sure = choice.sure >= confidence
+    if sure and (goal.answer == "range" or high - low > NARROW):
+        return _range(case, low, high)
+    width = choice.high - choice.low
+    if goal.answer == "value" and (sure or width <= NARROW):
+        return _value(case, sure)
+    return _wide_range(case) if width <= HOPELESS * (case.ends[1] - case.ends[0]) else _undecided(case)
+
+
+def _value(case: _Case, sure: bool) -> Conclusion:
+    choice, t = case.found.choice, case.best.temperature
+    sentence = f"Set T = {t:g}: the best T lies in {_ends(choice)} ({case.confidence:.0%} interval)."
+    return Conclusion("value", sentence, t, choice.low, choice.high, True, None if sure else case.more)
+
+
+def _range(case: _Case, low: float, high: float) -> Conclusion:
+    same = f"within {case.goal.margin:g} of the best"
+    return Conclusion("range", _anything(case, low, high, same), case.kept(low, high), low, high, True, None)
+
+
+def _wide_range(case: _Case) -> Conclusion:
+    choice = case.found.choice
+    sentence = _anything(case, choice.low, choice.high, "as good as the best, as far as can be told")
+    sentence += f" Differences up to {choice.doubt:.2g} are not excluded inside it; {_about(case.more)} would tell."
+    kept = case.kept(choice.low, choice.high)
+    return Conclusion("range", sentence, kept, choice.low, choice.high, True, case.more)
+
+
+def _undecided(case: _Case) -> Conclusion:
+    choice, t = case.found.choice, case.best.temperature
+    sentence = (
+        f"Not enough budget: T matters here, but the best T can lie anywhere in {_ends(choice)}; "
+        f"{_about(case.more)} would decide. If you must choose now: T = {t:g}."
+    )
+    return Conclusion("more-budget", sentence, t, choice.low, choice.high, False, case.more)
+
+
+def _no_effect(case: _Case) -> Conclusion:
+    """Say what could have been seen, and how many texts would show a difference of the margin."""
+    seen, margin = case.fresh.detectable, case.goal.margin
+    if math.isnan(seen):
+        could, more = "the fresh texts are too few to say what could have been seen", None
+    else:
+        could = f"a difference of {seen:.2g} would have been seen with a chance of 80 %"
+        more = max(0, math.ceil(CELLS * 2 * case.fresh.effect.n * case.goal.group * ((seen / margin) ** 2 - 1)))
+    sentence = (
+        f"No detectable effect of T on {case.goal.objective_name}: keep your default, T = {case.current:g}; {could}."
+    )
+    if more:
+        sentence += f" It takes {_about(more)} to see a difference of {margin:g}."
+    return Conclusion("no-effect", sentence, case.current, *case.ends, False, more)
+
+
+def _missed_bound(case: _Case) -> str:
+    """Return the first absolute bound whose interval on fresh texts lies on its wrong side."""
+    for bound in case.goal.bounds:
+        estimate = case.fresh.estimates[case.best][bound.measure]
+        shown = f"{bound.measure} {estimate.value:.3g}"
+        if bound.at_least is not None and estimate.high < bound.at_least:
+            return f"{shown}, at least {bound.at_least:g} is asked"
+        if bound.at_most is not None and estimate.low > bound.at_most:
+            return f"{shown}, at most {bound.at_most:g} is asked"
+    return ""
+
+
+def _anything(case: _Case, low: float, high: float, same: str) -> str:
+    keep = f": keep your default, T = {case.current:g}" if low <= case.current <= high else ""
+    return f"Anything from T = {low:g} to {high:g} is {same}{keep}."
+
+
+def _ends(choice: Choice) -> str:
+    return f"[{choice.low:g}, {choice.high:g}]"
+
+
+def _about(texts: int) -> str:
+    step = 10 ** max(0, len(str(texts)) - 2)
+    return f"about {-(-texts // step) * step:,} texts more"

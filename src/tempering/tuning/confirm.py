@@ -1,0 +1,147 @@
+"""The confirmation: the winner on fresh texts and held-out prompts, against another setting. Knows no model.
+
+The winner of noisy trials looks better than it is. What is said of it rests on texts that the search has not seen, and
+on prompts that it has not seen where enough were held out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from tempering.statistics.bootstrap import bootstrap_mean
+from tempering.statistics.estimate import Estimate
+from tempering.tuning.evaluator import Ask, Evaluator, Told
+from tempering.tuning.goals import Goal
+from tempering.tuning.space import Setting
+
+FRESH = 100_000
+"""Groups from here on are never asked for by a search."""
+
+ENOUGH = 8
+"""With fewer held-out prompts, fresh texts of the prompts of the search join them."""
+
+POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """What fresh texts say of a winner.
+
+    Attributes:
+        estimates: of every measure at every setting that was confirmed.
+        effect: the objective at the winner less that at the contrast, paired by prompt.
+        detectable: the difference that would have been seen with a chance of 80 %.
+        prompts: how many prompts it rests on.
+        unseen: how many of them the search had not seen.
+    """
+
+    estimates: Mapping[Setting, Mapping[str, Estimate]]
+    effect: Estimate
+    detectable: float
+    prompts: int
+    unseen: int
+
+
+def ask_fresh(evaluator: Evaluator, settings: Sequence[Setting], *, groups: int) -> dict[Setting, list[Told]]:
+    """Ask for fresh texts at each setting, on held-out prompts where there are enough of them.
+
+    Args:
+        evaluator: answers.
+        settings: each once.
+        groups: how many values each setting gets.
+    """
+    held = list(evaluator.held_out)
+    prompts = held if len(held) >= ENOUGH else [*held, *evaluator.prompts]
+    found = {}
+    for setting in settings:
+        count = min(groups, len(prompts)) if evaluator.repeats(setting) else groups
+        asks = [Ask(setting, prompts[u % len(prompts)], FRESH + u // len(prompts)) for u in range(count)]
+        found[setting] = evaluator.evaluate(asks)
+    return found
+
+
+def confirm(
+    fresh: Mapping[Setting, Sequence[Told]],
+    winner: Setting,
+    contrast: Setting,
+    goal: Goal,
+    *,
+    held_out: Sequence[int] = (),
+    confidence: float = 0.95,
+) -> Confirmed:
+    """Return what fresh texts say of the winner against the contrast.
+
+    Args:
+        fresh: from ``ask_fresh``.
+        winner: the setting to be confirmed.
+        contrast: the setting that it must beat.
+        goal: what is wanted.
+        held_out: prompts that the search has not seen.
+        confidence: of every interval.
+    """
+    effect = difference(fresh[winner], fresh[contrast], goal, confidence=confidence)
+    asked = {told.ask.prompt for mine in fresh.values() for told in mine}
+    return Confirmed(
+        estimates={
+            setting: {name: _mean(mine, name, confidence) for name in goal.measures} for setting, mine in fresh.items()
+        },
+        effect=effect,
+        detectable=detectable(effect),
+        prompts=len(asked),
+        unseen=len(asked & set(held_out)),
+    )
+
+
+def _mean(told: Sequence[Told], name: str, confidence: float) -> Estimate:
+    values = [t.values.get(name, math.nan) for t in told]
+    return bootstrap_mean(values, [t.ask.prompt for t in told], confidence=confidence)
+
+
+def _objective(told: Told, goal: Goal) -> float:
+    return math.fsum(weight * told.values.get(name, math.nan) for name, weight in goal.objective.items())
+
+
+def difference(first: Sequence[Told], second: Sequence[Told], goal: Goal, *, confidence: float = 0.95) -> Estimate:
+    """Return the objective at the first less that at the second, mean over prompts; of one prompt, over its texts."""
+    one, other = _by_prompt(first, goal), _by_prompt(second, goal)
+    if len(one.keys() & other.keys()) == 1:
+        [prompt] = one.keys() & other.keys()
+        pairs = list(zip(one[prompt], other[prompt] * len(one[prompt]), strict=False))
+        gaps, of = [a - b for a, b in pairs], [0] * len(pairs)
+    else:
+        of = sorted(one.keys() & other.keys())
+        gaps = [float(np.nanmean(one[p]) - np.nanmean(other[p])) if _any(one[p], other[p]) else math.nan for p in of]
+    return bootstrap_mean(gaps, of, confidence=confidence)
+
+
+def _any(*values: Sequence[float]) -> bool:
+    return all(any(not math.isnan(v) for v in row) for row in values)
+
+
+def _by_prompt(told: Sequence[Told], goal: Goal) -> dict[int, list[float]]:
+    found: dict[int, list[float]] = {}
+    for t in told:
+        found.setdefault(t.ask.prompt, []).append(_objective(t, goal))
+    return found
+
+
+def detectable(effect: Estimate) -> float:
+    """Return the difference that would have been seen with a chance of 80 %, from the width of an interval.
+
+    (t + t_power) s, with s the standard error: Cohen 1988. NaN without an interval.
+
+    Example:
+        >>> round(detectable(Estimate(0.0, -0.1, 0.1, n=60, clusters=60)), 3)
+        0.142
+    """
+    units = effect.clusters if effect.clusters > 1 else effect.n
+    if units < 2 or math.isnan(effect.low):
+        return math.nan
+    t = float(stats.t.ppf((1 + effect.confidence) / 2, units - 1))
+    error = (effect.high - effect.low) / 2 / t
+    return (t + float(stats.t.ppf(POWER, units - 1))) * error

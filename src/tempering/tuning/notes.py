@@ -1,0 +1,41 @@
+"""What must be known beside an answer, a sentence each. Knows numbers and goals; knows no model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from tempering.measures import measure
+from tempering.tuning.confirm import ENOUGH, Confirmed
+from tempering.tuning.goals import TASK_MEASURES, Goal
+from tempering.tuning.space import Setting
+
+FEW_PROMPTS = 5
+
+
+def notes(goal: Goal, confirmed: Confirmed, errors: Sequence[str], prompts: int) -> Iterator[str]:
+    """Yield what limits an answer: texts without a grade, proxies, prompts seen before, few prompts."""
+    if errors:
+        texts = "1 text" if len(errors) == 1 else f"{len(errors)} texts"
+        yield f"{texts} could not be graded and left out; the first: {errors[0]}"
+    if "agreement" in goal.measures:
+        yield (
+            "There are no expected answers: what was measured is how often two answers to a prompt are equal, a proxy. "
+            "A model can be sure and wrong."
+        )
+    proxies = [n for n in goal.measures if n not in TASK_MEASURES and "proxy" in measure(n).validity.lower()]
+    if proxies:
+        yield f"A proxy is no reader ({', '.join(proxies)}): look at some texts before you trust it."
+    if confirmed.unseen < confirmed.prompts:
+        yield (
+            f"Of the {confirmed.prompts} prompts of the confirmation the search had not seen {confirmed.unseen}; "
+            f"from {ENOUGH} held-out prompts on, only those are used."
+        )
+    if prompts < FEW_PROMPTS:
+        yield f"Prompts: {prompts}. What is found holds for them; little is known of others."
+
+
+def sampler_note(winners: Mapping[str, Setting], sampler: str) -> str:
+    """Return what a search over truncations tried, and whether one of them gained."""
+    tried = "; ".join(setting.shown() for setting in winners.values())
+    gained = "no truncation gained anything that could be shown" if sampler == "temperature" else f"{sampler} gained"
+    return f"Every sampler had the same budget (best of each: {tried}); {gained}."

@@ -1,0 +1,115 @@
+"""What a tuning run is to do and may spend, checked before anything is spent. Knows goals and tasks, writes no text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tempering.errors import ParameterError
+from tempering.models.base import LogitsModel, Model
+from tempering.tuning.budget import Budget
+from tempering.tuning.goals import Goal
+from tempering.tuning.measured import Provides, check_goal
+from tempering.tuning.search import GRID, LEAST, SMALL_GRID
+from tempering.tuning.task import TuneTask
+
+CONFIRM = 0.25
+"""Share of the budget that is kept for the confirmation."""
+
+FEWEST = 8
+"""Texts at each of two settings below which nothing can be confirmed."""
+
+
+@dataclass(frozen=True)
+class TunePlan:
+    """What a tuning run is to do.
+
+    Attributes:
+        task: prompts and settings.
+        goal: what is wanted.
+        budget: what may be spent.
+        samplers: what is searched, each with an equal share: T alone, and truncations if wanted.
+        current: the T in use now, which is kept where nothing speaks against it.
+        confidence: of every interval, and to stop by, in (0, 1).
+        seed: of all noise.
+    """
+
+    task: TuneTask
+    goal: Goal
+    budget: Budget
+    samplers: tuple[str, ...] = ("temperature",)
+    current: float = 1.0
+    confidence: float = 0.95
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What a run would spend, before it does.
+
+    Attributes:
+        samples: texts at most, all in all.
+        search: of them, for each sampler's search.
+        fresh: of them, for the confirmation.
+        grid: settings of the first grid.
+        tokens: tokens at most.
+        prompts: prompts to search with.
+        held_out: prompts for the confirmation alone.
+    """
+
+    samples: int
+    search: int
+    fresh: int
+    grid: int
+    tokens: float
+    prompts: int
+    held_out: int
+
+
+def plan_spending(plan: TunePlan) -> Spending:
+    """Return how the budget is divided.
+
+    Raises:
+        ParameterError: it is too small for any answer; the message says how much is needed.
+    """
+    total, share, cost = plan.budget.samples(), len(plan.samplers), plan.goal.group
+    fewest = cost * (share * SMALL_GRID * LEAST + (1 + share) * FEWEST)
+    if total < fewest:
+        what = f", {plan.budget.amount:g} {plan.budget.unit} is {total}" if plan.budget.unit != "samples" else ""
+        raise ParameterError(
+            f"a budget of {total} texts is too small for any answer: at least {fewest} are needed{what}", field="budget"
+        )
+    fresh = max(cost * (1 + share) * FEWEST, round(CONFIRM * total))
+    each = (total - fresh) // share
+    first, held = plan.task.split(plan.seed)
+    return Spending(
+        samples=total,
+        search=each,
+        fresh=fresh,
+        grid=GRID if each // cost >= 12 * GRID else SMALL_GRID,
+        tokens=min(plan.budget.token_limit, float(total * plan.task.max_tokens)),
+        prompts=len(first),
+        held_out=len(held),
+    )
+
+
+def prepare(plan: TunePlan, model: Model) -> TunePlan:
+    """Check a plan against a model and task, before anything is spent; the goal may fall back on agreement.
+
+    Raises:
+        GoalError: a measure of the goal cannot be had here, or a bound asks for what cannot be.
+        ParameterError: the confidence is not in (0, 1), or the budget too small for any answer.
+    """
+    if not 0 < plan.confidence < 1:
+        raise ParameterError(f"confidence must be in (0, 1), got {plan.confidence:g}", field="confidence")
+    goal, ungraded = plan.goal, not plan.task.graded
+    if ungraded and goal.maximise == "accuracy" and goal.without_answers == "agreement":
+        plan = replace(plan, goal=goal.model_copy(update={"maximise": "agreement", "k": 1}))
+    if not label_free(plan, model):
+        check_goal(plan.goal, Provides(logits=isinstance(model, LogitsModel), graded=not ungraded))
+    plan_spending(plan)
+    return plan
+
+
+def label_free(plan: TunePlan, model: Model) -> bool:
+    """Whether there is nothing to grade, and the entropy must do."""
+    return plan.goal.maximise == "accuracy" and not plan.task.graded and isinstance(model, LogitsModel)

@@ -1,0 +1,79 @@
+"""The label-free suggestion: texts at an even grid of T, and where their entropy turns. Knows evaluators, no models."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tempering.statistics.bootstrap import bootstrap_mean
+from tempering.tuning.answer import CurvePoint, Recommendation
+from tempering.tuning.evaluator import Ask, Evaluator
+from tempering.tuning.goals import Goal
+from tempering.tuning.plan import TunePlan
+from tempering.tuning.space import Setting
+from tempering.tuning.turning import BEST_OF, LOWEST, turning_point
+
+ENTROPY = Goal(name="label-free", maximise="mean_entropy")
+"""What is measured where nothing can be graded; nothing is maximised."""
+
+PLACES = 10
+WIDE = 0.5
+"""An interval of the turning point wider than this is no suggestion."""
+
+
+def suggest(plan: TunePlan, evaluator: Evaluator, identity: str) -> Recommendation:
+    """Spend the budget on an even grid and return the entropy's turning point as a suggestion."""
+    candidates = np.array([t for t in plan.task.temperatures if t >= LOWEST])
+    wanted = np.linspace(candidates[0], candidates[-1], PLACES) if len(candidates) else candidates
+    chosen = sorted({float(candidates[np.abs(candidates - t).argmin()]) for t in wanted})
+    prompts = [*evaluator.prompts, *evaluator.held_out]
+    each = max(1, plan.budget.samples() // max(len(chosen), 1))
+    asks = [Ask(Setting(t), prompts[u % len(prompts)], u // len(prompts)) for t in chosen for u in range(each)]
+    told = evaluator.evaluate(asks)
+    entropies = np.array([one.values["mean_entropy"] for one in told])
+    temperatures = np.array([one.ask.setting.temperature for one in told])
+    clusters = np.array([one.ask.prompt for one in told])
+    found = turning_point(entropies, temperatures, clusters, confidence=plan.confidence, seed=plan.seed)
+    several = plan.goal.k > 1 and plan.goal.use == "best"
+    t = round(found.temperature + (BEST_OF if several else 0.0), 2)
+    turns = found.found > 0.5 and found.high - found.low <= WIDE
+    if turns:
+        sentence = (
+            f"A suggestion: T = {t:g}. The entropy of a step turns at T = {found.temperature:.2f} "
+            f"[{found.low:.2f}, {found.high:.2f}]: from there on texts lose themselves."
+            + (f" {BEST_OF:g} is added as the best of {plan.goal.k} is taken." if several else "")
+        )
+    else:
+        sentence = (
+            f"Not enough budget: where the entropy turns cannot be said, [{found.low:.2f}, {found.high:.2f}]; "
+            f"keep your default, T = {plan.current:g}, or give expected answers or a grader."
+        )
+    return Recommendation(
+        kind="label-free" if turns else "more-budget",
+        sentence=sentence,
+        notes=(
+            "Nothing could be graded: the task has neither expected answers nor a grader. The turning point says where "
+            "the model grows unsure of its own text, not where its answers are right.",
+        ),
+        params=Setting(t if turns else plan.current).params(plan.task.base(0)).as_dict(),
+        low=found.low,
+        high=found.high,
+        confidence=plan.confidence,
+        goal=plan.goal,
+        curves=tuple(_curve(t, entropies[temperatures == t], clusters[temperatures == t], plan) for t in chosen),
+        current=plan.current,
+        model=identity,
+        task=plan.task.name,
+        prompts=len(prompts),
+        held_out=0,
+        samples=sum(one.samples for one in told),
+        tokens=sum(one.tokens for one in told),
+        seed=plan.seed,
+    )
+
+
+def _curve(t: float, values: np.ndarray, clusters: np.ndarray, plan: TunePlan) -> CurvePoint:
+    mean = bootstrap_mean(values, clusters, confidence=plan.confidence)
+    low, high = (mean.value if np.isnan(v) else v for v in (mean.low, mean.high))
+    return CurvePoint(
+        measure="mean_entropy", temperature=t, believed=mean.value, low=low, high=high, measured=mean.value, n=mean.n
+    )
