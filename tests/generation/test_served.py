@@ -113,4 +113,5 @@ def test_a_study_of_a_server(tmp_path: Path) -> None:
     measured = set(results.values["measure"])
     assert "unique_word_share" in measured
     assert not {"self_perplexity", "mean_entropy"} & measured, "a server tells no logits"
+    assert pl.read_parquet(folder / "samples.parquet")["raw_logprobs"].null_count() == 8
     assert "One next token" not in build_report(results)

@@ -9,17 +9,21 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from tempering.errors import PlanError, PromptError, RunFormatError, StoreError
+from tempering.models.base import Answer, Served, TextInfo, TextRequest
 from tempering.models.onnx import OnnxModel
 from tempering.study.analysis import load_results
+from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan, make_plan
-from tempering.study.run import Progress, forecast, requests_of, run_study
-from tempering.study.store import RUN, SAMPLES, read_completions
+from tempering.study.run import Progress, _generate_missing, forecast, requests_of, run_study
+from tempering.study.store import RUN, SAMPLES, open_store, read_completions
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +234,49 @@ def test_a_forecast_counts_what_is_left(finished: Path, model: OnnxModel, plan: 
     folder = _copy(finished, tmp_path / "part", keep=5)
     assert forecast(plan, model, folder).stored == 5
     assert len(list(requests_of(plan))) == 12
+
+
+class Scribe:
+    """A server in process whose texts are long and which keeps none of them."""
+
+    def __init__(self) -> None:
+        self.info = TextInfo("http://scribe/v1#s", "http://scribe/v1#s", {})
+
+    def write(
+        self, requests: Iterable[TextRequest], *, on_text: Callable[[int, str], None] | None = None
+    ) -> Iterator[tuple[int, Answer]]:
+        for index, _ in enumerate(requests):
+            yield index, Answer(f"{index} " + "word " * 1000, "length", Served(completion_tokens=9))
+
+
+def _generation_peak(folder: Path, samples: int) -> int:
+    """Return the most bytes that Python held while the samples of a plan were generated and stored."""
+    plan = make_plan({"prompts": ["Tom"], "temperatures": [0, 1], "samples": samples, "max_tokens": 9})
+    with open_store(folder, plan, RunManifest(model="s")) as store:
+        tracemalloc.start()
+        try:
+            _generate_missing(store, Scribe(), None)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+
+def test_memory_is_bounded_by_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,000 texts of 5 kB: a key of each is held (some 300 bytes), and no text."""
+    monkeypatch.setattr("os.fsync", lambda handle: None)
+    small, large = _generation_peak(tmp_path / "small", 50), _generation_peak(tmp_path / "large", 500)
+    assert (tmp_path / "large" / SAMPLES).stat().st_size > 5_000_000
+    assert large - small < 900 * 400
+
+
+def test_a_sample_is_appended_without_reading_the_others(
+    finished: Path, plan: StudyPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _copy(finished, tmp_path / "part", keep=11)
+    extra = read_completions(finished)[11]
+    with open_store(folder, plan, load_results(finished).manifest) as store:
+        for name in ("read_bytes", "read_text"):
+            monkeypatch.setattr(Path, name, lambda path: pytest.fail("the file is read as a whole"))
+        store.append(extra)
+        monkeypatch.undo()
+    assert read_completions(folder)[11] == extra

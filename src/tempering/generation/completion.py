@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from sys import intern
 from typing import Any
 
 from tempering.models.base import FinishReason, Message, PromptText, Served
@@ -65,7 +68,14 @@ class Completion:
             values["served"] = _served(values["served"])
         if not isinstance(values["prompt"], str):
             values["prompt"] = tuple(Message(**message) for message in values["prompt"])
-        return cls(**values | {"params": SamplingParams(**values["params"])})
+        for name in ("prompt", "prompt_id", "model"):  # what many completions share is held once
+            values[name] = intern(values[name]) if isinstance(values[name], str) else values[name]
+        return cls(**values | {"params": _params_of(json.dumps(values["params"]))})
+
+
+@lru_cache(maxsize=1024)
+def _params_of(record: str) -> SamplingParams:
+    return SamplingParams(**json.loads(record))
 
 
 def _served(record: Mapping[str, Any]) -> Served:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tempering.errors import PromptError
+from tempering.generation.completion import Completion
 from tempering.generation.decode import BATCH, Request, generate, read_prompt
 from tempering.models.base import Model, TextModel
 from tempering.study.analysis import NEXT_TOKEN, load_results, next_token_of, next_token_record, samples_of
@@ -22,10 +24,13 @@ from tempering.study.records import plain
 from tempering.study.results import StudyResults
 from tempering.study.sources import MEASURED, sources_of
 from tempering.study.steps import real_steps
-from tempering.study.store import Key, RunStore, open_store, read_completions, write_atomically
+from tempering.study.store import Key, RunStore, each_completion, key_of, open_store, write_atomically
 
 if TYPE_CHECKING:
     import polars as pl
+
+PART = 256
+"""Samples that are made a table together."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,14 @@ def requests_of(plan: StudyPlan) -> Iterator[Request]:
         for prompt in plan.prompts:
             yield Request(prompt.content, plan.params_at(0), 0, prompt.id, plan.max_tokens)
     for prompt, temperature in plan.cells():
+        params = plan.params_at(temperature)
         for sample in range(plan.samples):
-            yield Request(prompt.content, plan.params_at(temperature), sample, prompt.id, plan.max_tokens)
+            yield Request(prompt.content, params, sample, prompt.id, plan.max_tokens)
+
+
+def count_requests(plan: StudyPlan) -> int:
+    """Return how many requests a plan has, exemplars included."""
+    return plan.size + (0 if 0 in plan.temperatures else len(plan.prompts))
 
 
 def _key(request: Request) -> Key:
@@ -102,18 +113,19 @@ def check_prompts(plan: StudyPlan, model: Model) -> None:
 def forecast(plan: StudyPlan, model: Model, folder: Path) -> Forecast:
     """Return what a run would do; the speed is measured on a few real steps, and nothing is written."""
     check_prompts(plan, model)
-    stored = {(c.prompt_id, c.params.temperature, c.sample) for c in read_completions(folder)}
-    requests = list(requests_of(plan))
-    left = [request for request in requests if _key(request) not in stored]
-    trial = [replace(request, max_tokens=min(8, plan.max_tokens)) for request in left[:BATCH]]
+    stored = {key_of(completion) for completion in each_completion(folder)}
+    total = count_requests(plan)
+    left = sum(_key(request) not in stored for request in requests_of(plan))
+    missing = islice((request for request in requests_of(plan) if _key(request) not in stored), BATCH)
+    trial = [replace(request, max_tokens=min(8, plan.max_tokens)) for request in missing]
     begun = time.monotonic()
     drawn = sum(completion.token_count or 0 for completion in generate(model, trial))
     pace = (time.monotonic() - begun) / max(drawn, 1)
-    tokens = len(left) * plan.max_tokens
+    tokens = left * plan.max_tokens
     return Forecast(
         cells=len(plan.prompts) * len(plan.temperatures),
-        samples=len(requests),
-        stored=len(requests) - len(left),
+        samples=total,
+        stored=total - left,
         tokens=tokens,
         seconds=tokens * pace,
     )
@@ -167,15 +179,15 @@ def run_study(
 
 
 def _generate_missing(store: RunStore, model: Model, on_progress: Callable[[Progress], None] | None) -> None:
-    requests = list(requests_of(store.plan))
-    missing = [request for request in requests if _key(request) not in store.completions]
+    """Generate and store what is missing; requests and texts are held a batch at a time."""
+    total, held = count_requests(store.plan), len(store.stored)
+    missing = (request for request in requests_of(store.plan) if _key(request) not in store.stored)
     limit, begun, drawn, ahead = store.plan.max_tokens, time.monotonic(), 0, 0
 
     def report() -> None:
         if on_progress:
-            stored = len(store.completions)
-            work = ((len(requests) - len(missing)) * limit + drawn + ahead) / (len(requests) * limit)
-            on_progress(Progress(stored, len(requests), work, drawn, time.monotonic() - begun))
+            work = (held * limit + drawn + ahead) / (total * limit)
+            on_progress(Progress(len(store.stored), total, work, drawn, time.monotonic() - begun))
 
     def count(_request: Request, _token: int) -> None:
         nonlocal drawn
@@ -195,15 +207,24 @@ def write_tables(folder: Path, results: StudyResults) -> None:
     """Write ``samples.parquet``, ``measures.parquet`` and ``estimates.json``."""
     import polars as pl  # noqa: PLC0415 - loaded when used, for a light start
 
-    records = [completion.as_dict() for completion in results.completions]
-    for record in records:
-        settings = record.pop("params")
-        record |= {"temperature": float(settings["temperature"]), "params": json.dumps(settings)}
-    _write_parquet(folder / "samples.parquet", pl.DataFrame(records, infer_schema_length=None))
+    done = results.completions
+    parts = [_samples_frame(done[start : start + PART]) for start in range(0, len(done), PART)]
+    _write_parquet(folder / "samples.parquet", pl.concat(parts, how="diagonal_relaxed"))
     _write_parquet(folder / MEASURED, results.values)
     names = ("estimates", "trends", "slopes", "correlations", "comparisons")
     tables = {name: plain(getattr(results, name).to_dicts()) for name in names}
     write_atomically(folder / "estimates.json", json.dumps(tables, indent=1, allow_nan=False) + "\n")
+
+
+def _samples_frame(completions: Sequence[Completion]) -> pl.DataFrame:
+    """Return a row a completion; a part at a time, as records take many times the room of columns."""
+    import polars as pl  # noqa: PLC0415
+
+    records = [completion.as_dict() for completion in completions]
+    for record in records:
+        settings = record.pop("params")
+        record |= {"temperature": float(settings["temperature"]), "params": json.dumps(settings)}
+    return pl.DataFrame(records, infer_schema_length=None)
 
 
 def _write_parquet(path: Path, frame: pl.DataFrame) -> None:

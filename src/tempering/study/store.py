@@ -5,7 +5,8 @@
     next_token.json   one real next token at every temperature
     *.parquet, estimates.json, report.html    made from the above, and can be made again
 
-A line that a kill cut short has no line end: it is dropped when the folder is opened to go on.
+A line that a kill cut short has no line end: it is dropped when the folder is opened to go on. A store that is open
+knows which samples it holds, not what is in them: its memory is a key a sample.
 """
 
 from __future__ import annotations
@@ -45,12 +46,19 @@ def key_of(completion: Completion) -> Key:
 
 
 class RunStore:
-    """A run folder that is open for writing; make one with ``open_store``."""
+    """A run folder that is open for writing; make one with ``open_store``.
+
+    Attributes:
+        folder: where it is.
+        plan: what is to be done.
+        manifest: what ran.
+        stored: the keys of the samples that it holds.
+    """
 
     def __init__(self, folder: Path, run: RunFile) -> None:
         self.folder = folder
         self.plan, self.manifest = run.plan, run.manifest
-        self.completions = {key_of(c): c for c in read_completions(folder)}
+        self.stored = {key_of(completion) for completion in each_completion(folder)}
 
     def append(self, completion: Completion) -> None:
         """Add a completion; it is on the disk when this returns.
@@ -66,7 +74,7 @@ class RunStore:
                 stream.write(line)
                 stream.flush()
                 os.fsync(stream.fileno())
-        self.completions[key_of(completion)] = completion
+        self.stored.add(key_of(completion))
 
 
 @contextmanager
@@ -140,24 +148,34 @@ def read_run(folder: Path) -> RunFile:
         raise StoreError(f"{path} is damaged: it is not the plan of a run") from None
 
 
-def read_completions(folder: Path) -> list[Completion]:
-    """Return the stored completions; a torn last line is left out.
+def each_completion(folder: Path) -> Iterator[Completion]:
+    """Yield the stored completions one by one; a torn last line is left out.
 
     Raises:
         StoreError: a whole line is damaged; the message names it.
     """
     path = folder / SAMPLES
     try:
-        data = path.read_bytes() if path.exists() else b""
+        with path.open("rb") as stream:
+            for number, line in enumerate(stream, 1):
+                if line.endswith(b"\n"):
+                    yield _completion_of(line, path, number)
+    except FileNotFoundError:
+        return
     except OSError as problem:
         raise StoreError(f"cannot read {path}: {problem.strerror}") from None
-    found = []
-    for number, line in enumerate(data.split(b"\n")[:-1], 1):
-        try:
-            found.append(Completion.from_dict(json.loads(line)))
-        except (ValueError, KeyError, TypeError, TemperingError):
-            raise StoreError(f"{path}, line {number}: damaged; remove the line to generate that sample again") from None
-    return found
+
+
+def read_completions(folder: Path) -> list[Completion]:
+    """Return the stored completions; otherwise as ``each_completion``."""
+    return list(each_completion(folder))
+
+
+def _completion_of(line: bytes, path: Path, number: int) -> Completion:
+    try:
+        return Completion.from_dict(json.loads(line))
+    except (ValueError, KeyError, TypeError, TemperingError):
+        raise StoreError(f"{path}, line {number}: damaged; remove the line to generate that sample again") from None
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
