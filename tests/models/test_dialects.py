@@ -33,7 +33,9 @@ def test_what_is_off_is_sent_as_off(dialect: Dialect, temperature: float) -> Non
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 @pytest.mark.parametrize("name", [name for name in FIELDS if name != "temperature"])
 def test_a_field_is_sent_or_refused(dialect: Dialect, name: str) -> None:
-    value = {"top_k": 3, "p_less": 1, "dry_allowed_length": 3}.get(name, 1.5 if name in OVER_ONE else 0.5)
+    value: Any = {"ties": "all", "top_k": 3, "p_less": 1, "dry_allowed_length": 3}.get(
+        name, 1.5 if name in OVER_ONE else 0.5
+    )
     settings: dict[str, Any] = {name: value}
     params = SamplingParams(**settings)
     if name in dialect.words:

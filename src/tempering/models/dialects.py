@@ -24,9 +24,8 @@ COMMUTE = {frozenset(pair) for pair in (("temperature", "top_k"), ("temperature"
 KEEP_THE_FIRST = {"temperature", "top_k", "top_p", "min_p", "top_n_sigma", "epsilon", "eta", "top_h", "p_less"}
 """Steps after which the likeliest token is still the likeliest."""
 
-APART = {"order", "seed", "ties"}
-"""Fields that are no setting of one step: the order is checked apart, the seed is each sample's own, and logits of a
-model that is served are not tied."""
+APART = {"order", "seed"}
+"""Fields that are no setting of one step: the order is checked apart, the seed is each sample's own."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ DIALECTS: Mapping[str, Dialect] = {
     ),
     "tempering": Dialect(
         title="tempering serve",
-        words=_same(*(item.name for item in fields(SamplingParams) if item.name not in APART), "ties"),
+        words=_same(*(item.name for item in fields(SamplingParams) if item.name not in APART | {"ties"})),
         samplers=_same(*STEPS),
         order_key="order",
         infinite=True,
@@ -180,7 +179,7 @@ def body_of(dialect: Dialect, params: SamplingParams) -> dict[str, Any]:
     _check_temperature(dialect, params.temperature)
     body, values = dict(dialect.always), params.as_dict()
     for item in fields(SamplingParams):
-        if item.name in APART and item.name not in dialect.words:
+        if item.name in APART:
             continue
         value = values[item.name]
         if item.name in dialect.words:

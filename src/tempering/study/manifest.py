@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +21,7 @@ class RunManifest(BaseModel):
         tempering: the version of the library.
         model: the identity of the model: its name and a hash of its weights.
         model_details: what the model says of itself (parameters, vocabulary, context, ...).
+        probe: what the server was found to do with its settings, as ``Probe.as_dict``; None for a model that runs here.
         created: when the run was begun, UTC, ISO 8601.
         command: what was typed to begin it; empty if a program began it.
         python: the version of Python.
@@ -32,6 +34,7 @@ class RunManifest(BaseModel):
     tempering: str = __version__
     model: str
     model_details: dict[str, str | int | float] = Field(default_factory=dict)
+    probe: dict[str, Any] | None = None
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     command: str = ""
     python: str = Field(default_factory=platform.python_version)

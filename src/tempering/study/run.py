@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tempering.errors import PromptError
 from tempering.generation.completion import Completion
 from tempering.generation.decode import BATCH, Request, generate, read_prompt
 from tempering.models.base import Model, TextModel
+from tempering.models.openai import OpenAIModel
 from tempering.study.analysis import NEXT_TOKEN, load_results, next_token_of, next_token_record, samples_of
 from tempering.study.audit import AUDIT, Audit, audit, audit_record
 from tempering.study.curves import with_curves
@@ -22,9 +23,10 @@ from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan
 from tempering.study.records import plain
 from tempering.study.results import StudyResults
+from tempering.study.server_probe import probe_server
 from tempering.study.sources import MEASURED, sources_of
 from tempering.study.steps import real_steps
-from tempering.study.store import Key, RunStore, each_completion, key_of, open_store, write_atomically
+from tempering.study.store import RUN, Key, RunStore, each_completion, key_of, open_store, write_atomically
 
 if TYPE_CHECKING:
     import polars as pl
@@ -160,7 +162,12 @@ def run_study(
         StoreError: the folder cannot be written; what is stored is kept.
     """
     check_prompts(plan, model)
-    manifest = RunManifest(model=model.info.identity, model_details=dict(model.info.details), command=command)
+    manifest = RunManifest(
+        model=model.info.identity,
+        model_details=dict(model.info.details),
+        command=command,
+        probe=_probed(plan, model, folder),
+    )
     sources = sources_of(plan)
     with open_store(folder, plan, manifest) as store:
         next_token = None if isinstance(model, TextModel) else next_token_of(model, plan)
@@ -176,6 +183,13 @@ def run_study(
             results = with_curves(results, samples_of(folder, sources), model, folder)
         write_tables(folder, results)
     return results
+
+
+def _probed(plan: StudyPlan, model: Model, folder: Path) -> dict[str, Any] | None:
+    """Return what a server does with its settings, asked once: when the folder is begun."""
+    if not isinstance(model, OpenAIModel) or (folder / RUN).exists():
+        return None
+    return probe_server(model, prompt=plan.prompts[0].content).as_dict()
 
 
 def _generate_missing(store: RunStore, model: Model, on_progress: Callable[[Progress], None] | None) -> None:
