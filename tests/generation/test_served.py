@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tempering import Completion, Request, SamplingParams, TextModel, fork_tree, generate, read_text, require_logits

@@ -77,7 +77,7 @@ class Probe:
 
 def greedy(cold: list[str]) -> Finding:
     """Return whether texts at T = 0 are all the same, and where they part if not."""
-    usual, common = Counter(cold).most_common(1)[0]
+    common = max(Counter(cold).values())
     low, high = share_of(common, len(cold))
     evidence = group_of(cold) | {"agree": common, "low": low, "high": high}
     rate = f"{common} of {len(cold)} texts agree (share [{low:.2f}, {high:.2f}])"
