@@ -20,7 +20,7 @@ from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan
 from tempering.study.records import plain
 from tempering.study.results import StudyResults
-from tempering.study.sources import MEASURED, sources_of
+from tempering.study.sources import MEASURED, SOURCES, sources_of, sources_record
 from tempering.study.steps import real_steps
 from tempering.study.store import Key, RunStore, open_store, read_completions, write_atomically
 
@@ -128,6 +128,7 @@ def run_study(
     on_audit: Callable[[Audit], None] | None = None,
     command: str = "",
     against: float | None = None,
+    on_build: Callable[[int], None] | None = None,
 ) -> StudyResults:
     """Generate the samples that the folder lacks, then analyse them all.
 
@@ -141,6 +142,7 @@ def run_study(
         on_audit: called before the first token with what the settings beside temperature do; not for a server.
         command: what was typed, for the report.
         against: the temperature that the others are compared with; the plan's nearest to 1 unless given.
+        on_build: called with the size in bytes of a corpus that has to be indexed first.
 
     Raises:
         PlanError: the folder was begun with another plan or model.
@@ -149,7 +151,7 @@ def run_study(
     """
     check_prompts(plan, model)
     manifest = RunManifest(model=model.info.identity, model_details=dict(model.info.details), command=command)
-    sources = sources_of(plan)
+    sources = sources_of(plan, model, on_build)
     with open_store(folder, plan, manifest) as store:
         next_token = None if isinstance(model, TextModel) else next_token_of(model, plan)
         write_atomically(folder / NEXT_TOKEN, next_token_record(next_token))
@@ -192,7 +194,7 @@ def _generate_missing(store: RunStore, model: Model, on_progress: Callable[[Prog
 
 
 def write_tables(folder: Path, results: StudyResults) -> None:
-    """Write ``samples.parquet``, ``measures.parquet`` and ``estimates.json``."""
+    """Write ``samples.parquet``, ``measures.parquet``, ``sources.json`` and ``estimates.json``."""
     import polars as pl  # noqa: PLC0415 - loaded when used, for a light start
 
     records = [completion.as_dict() for completion in results.completions]
@@ -203,6 +205,8 @@ def write_tables(folder: Path, results: StudyResults) -> None:
     _write_parquet(folder / MEASURED, results.values)
     names = ("estimates", "trends", "slopes", "correlations", "comparisons")
     tables = {name: plain(getattr(results, name).to_dicts()) for name in names}
+    tables["notes"] = list(results.notes)
+    write_atomically(folder / SOURCES, sources_record(results.notes, results.identities))
     write_atomically(folder / "estimates.json", json.dumps(tables, indent=1, allow_nan=False) + "\n")
 
 
