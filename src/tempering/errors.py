@@ -10,7 +10,8 @@ error's ``exit_code``::
     │   ├── PlanError               a study plan that cannot be read, or that differs from the one in the folder
     │   ├── GraderError             a grader that cannot be loaded, raises, or gives no number in [0, 1]
     │   ├── GoalError               a goal that cannot be read, contradicts itself, or cannot be measured here
-    │   └── ExportError             settings that an engine cannot be told
+    │   ├── ExportError             settings that an engine cannot be told
+    │   └── CorpusError             a corpus that cannot be read, or that holds no word
     ├── ModelError              3   a model cannot be found, loaded or run
     │   ├── UnknownModelError       the name means nothing here
     │   ├── MissingExtraError       an optional package is not installed
@@ -66,6 +67,10 @@ class GoalError(UsageError, ValueError):
 
 class ExportError(UsageError, ValueError):
     """An engine cannot be told these settings, or would not do what was measured."""
+
+
+class CorpusError(UsageError, ValueError):
+    """A corpus cannot be read, or holds no word."""
 
 
 class ModelError(TemperingError):

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tempering import Completion, SamplingParams
 from tempering.errors import ParameterError
-from tempering.measures import MEASURES, measure
-from tempering.measures.base import Measure, Samples
+from tempering.measures import MEASURES, left_out, measure, measures_for
+from tempering.measures.base import CRITERIA, NEEDS, Measure, Samples
 from tempering.measures.diversity import CHARACTERS
 from tempering.measures.words import ngrams, sentences, words
 
 Make = Callable[..., Completion]
+Everything = Callable[[Sequence[Completion], dict[str, str]], Samples]
+ALL = (*MEASURES, *(measure(name) for name in ("pass@2", "majority@2", "training_novelty@1", "training_novelty@2")))
 
 
 def values(name: str, completions: list[Completion], exemplars: dict[str, str] | None = None) -> list[float]:
@@ -26,7 +28,7 @@ def values(name: str, completions: list[Completion], exemplars: dict[str, str] |
 
 
 def _plain(text: str, prompt_id: str, sample: int) -> Completion:
-    logprobs = tuple(-0.5 for _ in text.split())
+    logprobs = tuple(-0.5 for _ in text.split()[:200])
     surprise, tokens = tuple(-value for value in logprobs), tuple(range(len(logprobs)))
     return Completion("p", text, tokens, logprobs, logprobs, surprise, "stop", SamplingParams(), prompt_id, sample, "m")
 
@@ -40,36 +42,63 @@ TEXTS = st.one_of(
 )
 
 
-@pytest.mark.parametrize("known", MEASURES, ids=lambda known: known.name)
+@pytest.mark.parametrize("known", ALL, ids=lambda known: known.name)
+@settings(deadline=None, max_examples=40)  # compilers and libraries are loaded on first use
 @given(texts=st.lists(TEXTS, min_size=1, max_size=6))
-def test_any_text_gives_a_value_in_range_or_none(known: Measure, texts: list[str]) -> None:
+def test_any_text_gives_a_value_in_range_or_none(known: Measure, everything: Everything, texts: list[str]) -> None:
     completions = tuple(_plain(text, f"p{i % 2}", i) for i, text in enumerate(texts))
-    got = known.function(Samples(completions, {"p0": texts[0]}))
+    got = known.function(everything(completions, {"p0": texts[0]}))
     assert got.shape == (len(texts),)
     assert got.dtype == np.float64
     defined = got[~np.isnan(got)]
     assert ((defined >= known.low - 1e-12) & (defined <= known.high + 1e-12)).all()
 
 
-@pytest.mark.parametrize("known", MEASURES, ids=lambda known: known.name)
-def test_the_order_of_texts_does_not_matter(known: Measure) -> None:
+@pytest.mark.parametrize("known", ALL, ids=lambda known: known.name)
+def test_the_order_of_texts_does_not_matter(known: Measure, everything: Everything) -> None:
     generator = random.Random(4)
     stock = ["red", "fox", "sea", "old", "boat", "went", "home.", "She", "sang."]
-    texts = [" ".join(generator.choices(stock, k=n)) for n in (5, 60, 90, 140)]
+    texts = [" ".join(generator.choices(stock, k=n)) for n in (55, 60, 90, 140)]
     completions = [_plain(text, f"p{i % 2}", i) for i, text in enumerate(texts)]
     exemplars = {"p0": texts[0], "p1": texts[1]}
-    there = known.function(Samples(tuple(completions), exemplars))
-    back = known.function(Samples(tuple(completions[::-1]), exemplars))[::-1]
+    there = known.function(everything(completions, exemplars))
+    back = known.function(everything(completions[::-1], exemplars))[::-1]
     assert np.allclose(there, back, equal_nan=True)
 
 
-@pytest.mark.parametrize("known", MEASURES, ids=lambda known: known.name)
+@pytest.mark.parametrize("known", ALL, ids=lambda known: known.name)
 def test_every_measure_says_what_it_is(known: Measure) -> None:
-    assert measure(known.name) is known
-    for text in (known.title, known.criterion, known.unit, known.more, known.validity, known.source):
+    assert measure(known.name).title == known.title
+    assert known.criterion in CRITERIA
+    assert known.needs <= NEEDS.keys()
+    for text in (known.title, known.unit, known.more, known.validity, known.source, known.length):
         assert text.strip() == text
         assert text
     assert known.low < known.high
+    assert known.length != "not known"
+
+
+def test_names_and_titles_are_each_used_once() -> None:
+    assert len({known.name for known in ALL}) == len({known.title for known in ALL}) == len(ALL)
+
+
+def test_everything_there_brings_every_measure(everything: Everything) -> None:
+    made = [_plain("The old fox was at home and it was in the sea.", f"p{i % 2}", i) for i in range(4)]
+    names = [known.name for known in measures_for(everything(made, {"p0": "a", "p1": "b"}))]
+    assert {known.name for known in ALL} <= set(names)
+    assert [f"training_novelty@{n}" for n in range(1, 11)] == [name for name in names if name.startswith("training")]
+    few = Samples((_plain("uma raposa", "p", 0),))
+    assert "judged_novelty" not in [known.name for known in measures_for(few)]
+    assert left_out(few)["judged_novelty"] == "needs a model that judges; the greedy text of each prompt"
+    assert left_out(everything(made, {"p0": "a", "p1": "b"})) == {}
+
+
+def test_another_language_is_said(completion: Make) -> None:
+    german = completion("Der Fuchs ist nicht zu Hause und die Frau war mit dem Kind in der Stadt.")
+    samples = Samples((german,))
+    assert samples.languages == {"p": "German"}
+    assert np.isnan(measure("connectives").function(samples)).all()
+    assert left_out(samples)["connectives"] == "needs texts in English or Portuguese; these are in German"
 
 
 def test_an_unknown_measure_is_refused() -> None:
@@ -78,10 +107,31 @@ def test_an_unknown_measure_is_refused() -> None:
 
 
 def test_unique_words_are_those_of_one_distinct_text(completion: Make) -> None:
-    made = [completion("The red fox"), completion("the BLUE fox sang"), completion("the red fox"), completion("")]
+    made = [completion("The red fox"), completion("the BLUE hat"), completion("the red fox"), completion("the")]
     # red is in texts 1 and 3, which differ in their letters only by case, so they are two texts
-    assert values("unique_word_share", made)[:3] == [0, 0.5, 0]
-    assert math.isnan(values("unique_word_share", made)[3])
+    got = values("unique_word_share", [*made[:3], *made[:2] * 10])
+    assert got[:3] == [0, pytest.approx(2 / 3), 0]
+
+
+def test_words_are_counted_in_windows_of_equal_length(completion: Make) -> None:
+    """Nine of ten texts have the budget; a longer text is several windows, a shorter one is undefined."""
+    made = [completion("new old"), completion("old old"), *(completion("old at", sample=i) for i in range(8))]
+    got = values("unique_word_share", [*made, completion("other new2"), completion("x")])
+    assert got[0] == 0.5
+    assert got[-2] == 1
+    assert math.isnan(got[-1])
+    text = completion("a b new c d e")
+    assert Samples((text, completion("a b"), completion("c d"))).budget == 2
+    assert values("unique_word_share", [text, completion("a b"), completion("c d")])[0] == pytest.approx(
+        (0 + 0.5 + 0.5) / 3
+    )
+
+
+def test_words_that_the_exemplar_lacks(completion: Make) -> None:
+    made = [completion("the fox ran", "p"), completion("the cat sat", "q"), completion("a b c", "none")]
+    got = values("new_word_share", made, {"p": "The fox, the sea.", "q": "the cat sat"})
+    assert got[:2] == [pytest.approx(1 / 3), 0]
+    assert math.isnan(got[2])
 
 
 def test_copies_do_not_hide_what_is_new(completion: Make) -> None:
@@ -90,7 +140,7 @@ def test_copies_do_not_hide_what_is_new(completion: Make) -> None:
 
 
 def test_similarity_to_the_exemplar_of_the_same_prompt(completion: Make) -> None:
-    made = [completion("a a b", "p"), completion("x y", "q"), completion("a b", "none")]
+    made = [completion("a a b", "p"), completion("x y z", "q"), completion("a b c d", "none")]
     got = values("exemplar_similarity", made, {"p": "a b b", "q": "u v"})
     assert math.isclose(got[0], 0.8)
     assert got[1] == 0

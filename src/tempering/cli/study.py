@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tempering.study.results import StudyResults
 
 INTERRUPTED = 130
+MEASURING = "Measuring"
 
 
 @options.with_sampling
@@ -69,6 +70,56 @@ def study(
             help="How answers are graded: exact, contains, regex:PATTERN, number:TOLERANCE, choice:LETTERS, "
             "json_schema:FILE, FILE.py:FUNCTION. [default: exact where prompts have expected answers]",
             show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    corpus: Annotated[
+        str | None,
+        typer.Option(
+            "--corpus",
+            help="The text that the model was trained on: text or JSON Lines, or a folder. Indexed once.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    references: Annotated[
+        str | None,
+        typer.Option(
+            "--references",
+            help="Texts of the kind that is wanted, in the same forms.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    reread: Annotated[
+        bool | None,
+        typer.Option(
+            "--reread",
+            help="Let the model read its texts again, for the measures that need it; as long as writing them.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    embeddings: Annotated[
+        str | None,
+        typer.Option(
+            "--embeddings",
+            help="A model of embeddings: http://host:port/v1#model or sentence-transformers:NAME.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option("--judge", help="A model that judges the texts.", show_default=False, rich_help_panel=MEASURING),
+    ] = None,
+    judge_temperature: Annotated[
+        float | None,
+        typer.Option(
+            "--judge-temperature",
+            help="What it answers at. [default: 0]",
+            show_default=False,
+            rich_help_panel=MEASURING,
         ),
     ] = None,
     name: Annotated[
@@ -101,6 +152,12 @@ def study(
         "max_tokens": max_tokens,
         "seed": seed,
         "grader": grader,
+        "corpus": corpus,
+        "references": references,
+        "reread": reread,
+        "embeddings": embeddings,
+        "judge": judge,
+        "judge_temperature": judge_temperature,
         "name": name,
     }
     plan, automatic = _plan(plan_file, flags, _prompts(prompt, prompts), sampling)
@@ -199,6 +256,7 @@ def _run(plan: StudyPlan, model: Model, folder: Path, quiet: bool, against: floa
                 folder,
                 on_progress=line.update,
                 on_audit=warn,
+                on_build=_say_indexing,
                 command=shlex.join(["tempering", *sys.argv[1:]]),
                 against=against,
             )
@@ -208,6 +266,10 @@ def _run(plan: StudyPlan, model: Model, folder: Path, quiet: bool, against: floa
     if not quiet and line.complete_before:
         say(f"{folder} is complete: nothing was left to generate")
     return results
+
+
+def _say_indexing(size: int) -> None:
+    say(f"indexing the corpus, {size / 1e6:.1f} MB, once")
 
 
 def _show(results: StudyResults) -> None:

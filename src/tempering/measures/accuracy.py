@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
 from tempering.errors import ParameterError
-from tempering.measures.base import Measure, Samples, Values
+from tempering.measures.base import Measure, Samples, Values, of_cells
+from tempering.measures.graders import Grader
 
 SUBSETS = 2_000
 """Votes of k among n are counted over all subsets up to so many, else over so many drawn at random."""
@@ -99,26 +100,17 @@ def _check_k(n: int, k: int) -> None:
         raise ParameterError(f"k must be in 1..{n}, the number of answers, got {k}", field="k")
 
 
-@dataclass(frozen=True)
-class _OfCells:
-    """A number for each cell of at least k graded completions, at the cell's first completion."""
+def _of_cells(k: int, value: Callable[[Grader, list[str], list[float]], float]) -> Callable[[Samples], Values]:
+    """Return the measure that gives a cell of at least k graded completions a number."""
 
-    k: int
-    vote: bool
+    def over(samples: Samples, indices: list[int]) -> float:
+        cell = replace(samples, completions=tuple(samples.completions[index] for index in indices))
+        scores = accuracy(cell)
+        if samples.grader is None or np.isnan(scores).any():
+            return math.nan
+        return value(samples.grader, [completion.text for completion in cell.completions], scores.tolist())
 
-    def __call__(self, samples: Samples) -> Values:
-        scores, grader = accuracy(samples), samples.grader
-        out = np.full(len(scores), math.nan)
-        for indices in samples.cells().values():
-            own = scores[indices]
-            if grader is None or len(own) < self.k or np.isnan(own).any():
-                continue
-            if self.vote:
-                answers = [grader.answer(samples.completions[index].text) for index in indices]
-                out[indices[0]] = majority_at_k(answers, own.tolist(), self.k)
-            else:
-                out[indices[0]] = pass_at_k(len(own), int((own == 1).sum()), self.k)
-        return out
+    return of_cells(over, least=k)
 
 
 def pass_at(k: int) -> Measure:
@@ -138,7 +130,7 @@ def pass_at(k: int) -> Measure:
         high=1.0,
         validity="Unbiased. Only a full score counts as right. Says what choosing well among the answers could reach.",
         source="Chen et al. 2021, arXiv 2107.03374",
-        function=_OfCells(k, vote=False),
+        function=_of_cells(k, lambda _, texts, scores: pass_at_k(len(texts), sum(s == 1 for s in scores), k)),
         needs=frozenset({"expected"}),
         better="higher",
         length="not affected",
@@ -162,7 +154,9 @@ def majority_at(k: int) -> Measure:
         high=1.0,
         validity="Unbiased over subsets of k. Needs answers that can be equal: choices and numbers, not essays.",
         source="Wang et al. 2022, arXiv 2203.11171",
-        function=_OfCells(k, vote=True),
+        function=_of_cells(
+            k, lambda grader, texts, scores: majority_at_k([grader.answer(text) for text in texts], scores, k)
+        ),
         needs=frozenset({"expected"}),
         better="higher",
         length="not affected",

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempering.generation.completion import Completion
+from tempering.measures.language import MEASURED, language_of
+from tempering.measures.words import words
 
 if TYPE_CHECKING:
+    from tempering.measures.corpus import TrainingText
+    from tempering.measures.embeddings import Embedder
     from tempering.measures.graders import Grader
+    from tempering.measures.judge import Judge
+    from tempering.models.base import LogitsModel
 
 Values = NDArray[np.float64]
 
@@ -21,8 +28,20 @@ NEEDS: Mapping[str, str] = {
     "logprobs": "the raw logprobs of the tokens drawn, which some servers do not give",
     "entropies": "the entropy of every step, which takes full logits",
     "expected": "prompts with expected answers, or a grader that needs none",
+    "language": "texts in English or Portuguese",
+    "english": "texts in English",
+    "cells": "two or more samples of a cell",
+    "corpus": "the text that the model was trained on",
+    "corpus_spans": "the text that the model was trained on, searched in full",
+    "model": "the model itself, to read the texts again",
+    "references": "texts of the kind that is wanted",
+    "embeddings": "a model of embeddings",
+    "judge": "a model that judges",
 }
 """What a measure may need besides texts, by the names in ``Measure.needs``."""
+
+BUDGET = 50
+"""Texts are compared at equal length: so many words, fewer where the texts of a study are shorter."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +53,22 @@ class Samples:
         exemplars: for each prompt id, the text of its greedy completion.
         expected: for each prompt id, the answers that count as right.
         grader: tells how right a text is; None where nothing is to be graded.
+        corpus: what the model was trained on, as far as it is known.
+        model: the model that wrote the texts, to read them again.
+        references: texts of the kind that is wanted.
+        embed: texts to vectors.
+        judge: a model that answers questions about a text.
     """
 
     completions: tuple[Completion, ...]
     exemplars: Mapping[str, str] = field(default_factory=dict)
     expected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     grader: Grader | None = None
+    corpus: TrainingText | None = None
+    model: LogitsModel | None = None
+    references: tuple[str, ...] = ()
+    embed: Embedder | None = None
+    judge: Judge | None = None
 
     @property
     def provides(self) -> frozenset[str]:
@@ -55,8 +84,47 @@ class Samples:
             "logprobs": any(completion.raw_logprobs for completion in self.completions),
             "entropies": any(completion.entropies for completion in self.completions),
             "expected": answers,
+            "language": any(language in MEASURED for language in self.languages.values()),
+            "english": "English" in self.languages.values(),
+            "cells": any(len(indices) > 1 for indices in self.cells().values()),
+            "corpus": self.corpus is not None,
+            "corpus_spans": hasattr(self.corpus, "matches"),
+            "model": self.model is not None,
+            "references": bool(self.references),
+            "embeddings": self.embed is not None,
+            "judge": self.judge is not None,
         }
         return frozenset(name for name, given in there.items() if given)
+
+    @cached_property
+    def words(self) -> tuple[tuple[str, ...], ...]:
+        """The words of each completion."""
+        return tuple(tuple(words(completion.text)) for completion in self.completions)
+
+    @cached_property
+    def budget(self) -> int:
+        """How many words are compared where length matters: 50, or as many as nine of ten texts have, at least 1.
+
+        Example:
+            >>> Samples(()).budget
+            50
+        """
+        lengths = sorted(len(own) for own in self.words)
+        return max(1, min(BUDGET, lengths[len(lengths) // 10])) if lengths else BUDGET
+
+    @cached_property
+    def heads(self) -> tuple[tuple[str, ...] | None, ...]:
+        """The first ``budget`` words of each completion; None for one that has fewer."""
+        return tuple(own[: self.budget] if len(own) >= self.budget else None for own in self.words)
+
+    @cached_property
+    def languages(self) -> Mapping[str, str | None]:
+        """The language of each prompt's texts, taken together with its exemplar; None where it is not recognised."""
+        texts: dict[str, list[str]] = {}
+        for completion in self.completions:
+            name = completion.prompt_id
+            texts.setdefault(name, [self.exemplars.get(name, "")]).append(completion.text)
+        return {name: language_of(own) for name, own in texts.items()}
 
     def cells(self) -> dict[Hashable, list[int]]:
         """Return the indices of the completions of each cell, in order of first appearance."""
@@ -66,6 +134,20 @@ class Samples:
         return found
 
 
+CRITERIA = (
+    "accuracy",
+    "novelty",
+    "typicality",
+    "cohesion",
+    "coherence",
+    "predictability",
+    "diversity",
+    "degeneration",
+    "length",
+)
+"""What measures are about, in the order of a report."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """A number for each completion.
@@ -73,8 +155,7 @@ class Measure:
     Attributes:
         name: the key in tables and files.
         title: what a reader sees.
-        criterion: what it is about: novelty, typicality, cohesion, coherence, diversity, predictability, accuracy or
-            length.
+        criterion: what it is about, one of ``CRITERIA``.
         unit: of the values.
         more: what a higher value means.
         low: the smallest possible value.
@@ -108,5 +189,25 @@ def each(function: Callable[[Completion], float]) -> Callable[[Samples], Values]
 
     def over(samples: Samples) -> Values:
         return np.array([function(completion) for completion in samples.completions], dtype=np.float64)
+
+    return over
+
+
+def of_cells(function: Callable[[Samples, list[int]], float], *, least: int = 2) -> Callable[[Samples], Values]:
+    """Return the measure that gives a cell a number, at its first completion; NaN elsewhere.
+
+    Args:
+        function: from the samples and the indices of a cell to its number.
+        least: how many completions a cell needs, >= 1.
+    """
+
+    def over(samples: Samples) -> Values:
+        out = np.full(len(samples.completions), np.nan)
+        for indices in samples.cells().values():
+            if len(indices) >= least:
+                # The first by sample index, so that the order in which completions stand does not matter.
+                first = min(indices, key=lambda index: samples.completions[index].sample)
+                out[first] = function(samples, indices)
+        return out
 
     return over

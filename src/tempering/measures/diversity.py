@@ -1,12 +1,17 @@
-"""Diversity and repetition inside a text, at an equal budget of words or characters."""
+"""Diversity: inside a text, and between the texts of a cell; at an equal budget of words or characters."""
 
 from __future__ import annotations
 
 import math
 import zlib
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tempering.generation.completion import Completion
-from tempering.measures.base import Measure, each
+from tempering.measures.base import Measure, Samples, Values, each, of_cells
 from tempering.measures.words import ngrams, windows, words
 
 WINDOW = 50
@@ -21,16 +26,6 @@ def distinct_2(completion: Completion) -> float:
     return sum(shares) / len(shares) if shares else math.nan
 
 
-def self_repetition(completion: Completion) -> float:
-    """Return the share of 4-grams that came before in the same window of 50 words; NaN below 50 words."""
-    shares = [
-        1 - len(set(grams)) / len(grams)
-        for part in windows(words(completion.text), WINDOW)
-        if (grams := ngrams(part, 4))
-    ]
-    return sum(shares) / len(shares) if shares else math.nan
-
-
 def compression_ratio(completion: Completion) -> float:
     """Return bytes over compressed bytes (zlib, level 9) of the first 400 characters; NaN for a shorter text."""
     if len(completion.text) < CHARACTERS:
@@ -38,6 +33,83 @@ def compression_ratio(completion: Completion) -> float:
     raw = completion.text[:CHARACTERS].encode("utf-8", errors="replace")
     return len(raw) / len(zlib.compress(raw, 9))
 
+
+def _heads(samples: Samples, indices: list[int]) -> list[tuple[str, ...]]:
+    """Return the beginnings of a cell's texts, sorted, those that are too short left out."""
+    return sorted(head for index in indices if (head := samples.heads[index]) is not None)
+
+
+def cell_distinct_2(samples: Samples, indices: list[int]) -> float:
+    """Return the share of different ones among the bigrams of a cell's texts; NaN unless all have the length.
+
+    The budget is the same for every cell of equal size: so many texts of so many words.
+    """
+    heads = _heads(samples, indices)
+    pairs = [pair for head in heads for pair in ngrams(head, 2)]
+    return len(set(pairs)) / len(pairs) if pairs and len(heads) == len(indices) else math.nan
+
+
+def shared_4grams(samples: Samples, indices: list[int]) -> float:
+    """Return the share of 4-grams that another text of the cell has too; NaN below two texts of the length."""
+    sets = [set(ngrams(head, 4)) for head in _heads(samples, indices)]
+    texts_with = Counter(gram for found in sets for gram in found)
+    shares = [sum(texts_with[gram] > 1 for gram in found) / len(found) for found in sets if found]
+    return sum(shares) / len(shares) if len(shares) > 1 else math.nan
+
+
+def self_bleu(samples: Samples) -> Values:
+    """Return BLEU-4 of each text with the other texts of its cell as references, in [0, 1]; NaN without others."""
+    from sacrebleu.metrics.bleu import BLEU  # noqa: PLC0415 - loaded when used, for a light start
+
+    bleu = BLEU(tokenize="none", effective_order=True, lowercase=False)
+    out = np.full(len(samples.completions), math.nan)
+    for indices in samples.cells().values():
+        texts = {index: " ".join(head) for index in indices if (head := samples.heads[index])}
+        for index, text in texts.items():
+            if others := [other for place, other in sorted(texts.items()) if place != index]:
+                out[index] = min(1.0, bleu.sentence_score(text, others).score / 100)
+    return out
+
+
+def vendi(kernel: NDArray[np.float64]) -> float:
+    """Return the Vendi score of a kernel: exp of the entropy of the eigenvalues of K / n.
+
+    Args:
+        kernel: similarities, shape [n, n], symmetric, positive semidefinite, 1 on the diagonal.
+
+    Returns:
+        The effective number of different items, in [1, n].
+
+    Example:
+        >>> round(vendi(np.eye(3)), 6), round(vendi(np.ones((3, 3))), 6)
+        (3.0, 1.0)
+    """
+    values = np.clip(np.linalg.eigvalsh(kernel / len(kernel)), 0.0, None)
+    values = values[values > 1e-12] / values.sum()
+    return float(min(len(kernel), max(1.0, np.exp(-(values * np.log(values)).sum()))))
+
+
+def vendi_score(samples: Samples, indices: list[int]) -> float:
+    """Return the effective number of different texts in a cell over their number; NaN unless all have the length."""
+    heads = _heads(samples, indices)
+    if len(heads) < len(indices):
+        return math.nan
+    return vendi(_similarities([[*head, *(" ".join(pair) for pair in ngrams(head, 2))] for head in heads])) / len(heads)
+
+
+def _similarities(texts: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    """Return the cosines of counts between texts, shape [texts, texts]."""
+    place = {item: number for number, item in enumerate(sorted({item for text in texts for item in text}))}
+    counts = np.zeros((len(texts), len(place)))
+    for row, text in enumerate(texts):
+        for item, count in Counter(text).items():
+            counts[row, place[item]] = count
+    counts /= np.linalg.norm(counts, axis=1, keepdims=True)
+    return np.asarray(counts @ counts.T)
+
+
+_CELL = "of equal length: the first 50 words, or fewer where the texts of a study are shorter"
+_SIZE = "Depends on the number of samples of a cell, which is the same at every T."
 
 DISTINCT_2 = Measure(
     name="distinct_2",
@@ -50,20 +122,6 @@ DISTINCT_2 = Measure(
     validity="Says that words vary, not that the text is good: a random list of words has 1.",
     source="Li et al. 2016, arXiv 1510.03055; at equal length",
     function=each(distinct_2),
-    length="in windows of 50 words",
-)
-SELF_REPETITION = Measure(
-    name="self_repetition",
-    title="Repeated four-word sequences",
-    criterion="diversity",
-    unit="share of 4-grams, in 50-word windows",
-    more="more of the text says again what it said",
-    low=0.0,
-    high=1.0,
-    validity="Marks loops, the usual failure at low T. Songs and refrains have it too.",
-    source="Welleck et al. 2020, arXiv 1908.04319 (seq-rep-4); at equal length",
-    function=each(self_repetition),
-    better="lower",
     length="in windows of 50 words",
 )
 COMPRESSION_RATIO = Measure(
@@ -81,4 +139,60 @@ COMPRESSION_RATIO = Measure(
     source="Shaib et al. 2024, arXiv 2403.00553",
     function=each(compression_ratio),
     length="the first 400 characters",
+)
+CELL_DISTINCT_2 = Measure(
+    name="cell_distinct_2",
+    title="Different word pairs among the samples",
+    criterion="diversity",
+    unit="share of the bigrams of a cell",
+    more="the samples of a cell repeat each other and themselves less",
+    low=0.0,
+    high=1.0,
+    validity=f"Says that words vary, not that the texts are good. {_SIZE}",
+    source="Li et al. 2016, arXiv 1510.03055; over the samples of a cell",
+    function=of_cells(cell_distinct_2),
+    needs=frozenset({"cells"}),
+    length=_CELL,
+)
+SHARED_4GRAMS = Measure(
+    name="shared_4grams",
+    title="Four-word sequences that samples share",
+    criterion="diversity",
+    unit="share of a text's 4-grams",
+    more="the samples of a cell say the same in the same words",
+    low=0.0,
+    high=1.0,
+    validity=f"Exact. Samples that share a beginning by common noise share its 4-grams. {_SIZE}",
+    source="self-repetition across outputs, Salkar et al. 2022, arXiv 2210.08145; at equal length",
+    function=of_cells(shared_4grams),
+    needs=frozenset({"cells"}),
+    length=_CELL,
+)
+SELF_BLEU = Measure(
+    name="self_bleu",
+    title="Likeness of the samples (Self-BLEU)",
+    criterion="diversity",
+    unit="BLEU-4 against the other samples of the cell, 0 to 1",
+    more="the samples of a cell are more alike",
+    low=0.0,
+    high=1.0,
+    validity=f"Compares words in their order, not meanings; random words are the most diverse of all. {_SIZE}",
+    source="Zhu et al. 2018, arXiv 1802.01886, by sacrebleu",
+    function=self_bleu,
+    needs=frozenset({"cells"}),
+    length=_CELL,
+)
+VENDI_SCORE = Measure(
+    name="vendi_score",
+    title="Effective share of different samples (Vendi)",
+    criterion="diversity",
+    unit="effective number over the number of samples",
+    more="the samples of a cell are less alike",
+    low=0.0,
+    high=1.0,
+    validity=f"With a kernel of words and word pairs: compares words, not meanings. {_SIZE}",
+    source="Friedman and Dieng 2022, arXiv 2210.02410",
+    function=of_cells(vendi_score),
+    needs=frozenset({"cells"}),
+    length=_CELL,
 )

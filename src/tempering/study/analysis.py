@@ -11,7 +11,6 @@ import numpy as np
 from tempering.errors import StoreError
 from tempering.generation.decode import read_prompt
 from tempering.measures import measure as measure_of
-from tempering.measures import measure_exists, measures_for
 from tempering.measures.base import Samples
 from tempering.models.base import LogitsModel, shown_prompt
 from tempering.sampling.distribution import process
@@ -22,7 +21,7 @@ from tempering.study.curves import read_curves
 from tempering.study.plan import StudyPlan
 from tempering.study.relations import correlations_of, headlines, slopes_of, units
 from tempering.study.results import NextToken, StudyResults
-from tempering.study.sources import Sources, grader_of, measured_before
+from tempering.study.sources import Sources, identities_of, measure_values, measured_before, notes_of, samples_with
 from tempering.study.store import read_completions, read_run, sort_completions
 
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ def load_results(folder: Path, sources: Sources | None = None, *, against: float
         RunFormatError: another version of the format.
         ParameterError: ``against`` is no temperature of the plan.
     """
+    sources, before = sources or Sources(), measured_before(folder)
     run, samples = read_run(folder), samples_of(folder, sources)
     try:
         record = json.loads((folder / NEXT_TOKEN).read_text(encoding="utf-8"))
@@ -52,7 +52,7 @@ def load_results(folder: Path, sources: Sources | None = None, *, against: float
     except (OSError, ValueError, KeyError, TypeError):
         raise StoreError(f"{folder / NEXT_TOKEN} is missing or damaged; repeat the study to make it again") from None
     curves, between = read_curves(folder)
-    values = with_measured(measure_values(samples), folder)
+    values = measure_values(samples, sources, before)
     reference, chosen = reference_of(run.plan, against), headlines(values["measure"].unique(maintain_order=True))
     return StudyResults(
         plan=run.plan,
@@ -69,6 +69,8 @@ def load_results(folder: Path, sources: Sources | None = None, *, against: float
         audit=_audit(folder),
         thermodynamics=curves,
         between=between,
+        notes=notes_of(samples, before),
+        identities=identities_of(samples, sources, before),
     )
 
 
@@ -84,7 +86,7 @@ def samples_of(folder: Path, sources: Sources | None = None) -> Samples:
     if not completions:
         raise StoreError(f"{folder} holds no sample yet; repeat the study to go on")
     exemplars = {c.prompt_id: c.text for c in stored if c.params.temperature == 0 and c.sample == 0}
-    return Samples(completions, exemplars, run.plan.expected, grader_of(run.plan, sources or Sources()))
+    return samples_with(run.plan, completions, exemplars, sources or Sources(), measured_before(folder))
 
 
 def _audit(folder: Path) -> Audit | None:
@@ -94,37 +96,6 @@ def _audit(folder: Path) -> Audit | None:
         return audit_from(path.read_text(encoding="utf-8")) if path.exists() else None
     except (OSError, ValueError, KeyError, TypeError):
         raise StoreError(f"{path} is damaged; remove it and repeat the study to make it again") from None
-
-
-def measure_values(samples: Samples) -> pl.DataFrame:
-    """Return one row a completion and measure: prompt_id, temperature, sample, measure, value (null: undefined)."""
-    import polars as pl  # noqa: PLC0415 - loaded when used, for a light start
-
-    completions, frames = samples.completions, []
-    for measure in measures_for(samples):
-        columns = {
-            "prompt_id": [c.prompt_id for c in completions],
-            "temperature": [c.params.temperature for c in completions],
-            "sample": [c.sample for c in completions],
-            "measure": [measure.name] * len(completions),
-            "value": measure.function(samples),
-        }
-        frames.append(pl.DataFrame(columns).with_columns(pl.col("value").cast(pl.Float64).fill_nan(None)))
-    return pl.concat(frames)
-
-
-def with_measured(values: pl.DataFrame, folder: Path) -> pl.DataFrame:
-    """Return the values with those of measures that only the run itself had the means for."""
-    import polars as pl  # noqa: PLC0415
-
-    before = measured_before(folder)
-    if before is None or before.schema != values.schema:
-        return values
-    keys = ["prompt_id", "temperature", "sample"]
-    there = values.select(keys).unique()
-    known = set(values["measure"])
-    more = [n for n in before["measure"].unique(maintain_order=True) if n not in known and measure_exists(n)]
-    return pl.concat([values, before.filter(pl.col("measure").is_in(more)).join(there, on=keys, how="semi")])
 
 
 def _numbers(frame: pl.DataFrame, plan: StudyPlan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -22,6 +22,7 @@ from tempering.study.between import (
     untruncated,
 )
 from tempering.study.results import StudyResults
+from tempering.study.sources import COSTLY
 from tempering.study.store import write_atomically
 from tempering.study.thermodynamics import THERMODYNAMICS, ThermodynamicCurves, study_thermodynamics
 
@@ -77,7 +78,8 @@ def _values(results: StudyResults, samples: Samples) -> dict[str, np.ndarray]:
     found = {}
     for (name,), frame in results.values.group_by("measure", maintain_order=True):
         measure = measure_of(str(name))
-        if measure.needs <= samples.provides and of_the_text(measure, samples):
+        # What costs a reading by a model is not tried again to see what it depends on.
+        if measure.needs <= samples.provides - COSTLY and of_the_text(measure, samples):
             numbers = np.full(len(place), np.nan)
             keys = zip(frame["prompt_id"], frame["temperature"], frame["sample"], strict=True)
             numbers[[place[key] for key in keys]] = frame["value"].to_numpy()

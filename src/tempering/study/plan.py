@@ -33,6 +33,9 @@ from tempering.study.prompts import STORY_OPENINGS
 
 TEMPERATURES = (0.0, 0.3, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 2.0)
 MAX_RANGE = 10_000
+MEASURING = ("grader", "corpus", "references", "reread", "embeddings", "judge", "judge_temperature")
+"""Keys of a plan that say how texts are measured, not which are written."""
+
 
 Temperature = Annotated[
     float,
@@ -123,6 +126,12 @@ class StudyPlan(BaseModel):
         params: further fields of ``SamplingParams`` (top_p, order, ...), the same at every temperature.
         grader: how answers are graded, see ``tempering.measures.graders``; None is ``exact`` where prompts have
             expected answers, and nothing is graded where they have none.
+        corpus: a file or folder with the text that the model was trained on, see ``tempering.measures.corpus``.
+        references: a file or folder, of the same kinds, with texts of the kind that is wanted.
+        reread: let the model read its texts again, for the measures that need it; takes as long as the generation.
+        embeddings: a model of embeddings, see ``tempering.measures.embeddings``.
+        judge: the name of a model that judges the texts.
+        judge_temperature: what it answers at.
 
     Example:
         >>> plan = StudyPlan()
@@ -143,6 +152,12 @@ class StudyPlan(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**64)
     params: dict[str, Any] = Field(default_factory=dict)
     grader: str | dict[str, Any] | None = None
+    corpus: str | None = None
+    references: str | None = None
+    reread: bool = False
+    embeddings: str | None = None
+    judge: str | None = None
+    judge_temperature: Annotated[float, Field(ge=0)] = 0.0
 
     @field_validator("grader")
     @classmethod
@@ -218,9 +233,19 @@ class StudyPlan(BaseModel):
                 yield prompt, temperature
 
     def differences(self, other: StudyPlan) -> list[str]:
-        """Return the names of the keys in which another plan differs; the folder's name is not part of the work."""
-        mine, theirs = self.model_dump(mode="json"), other.model_dump(mode="json")
-        return [key for key in mine if key != "name" and mine[key] != theirs[key]]
+        """Return the names of the keys in which another plan asks for other texts.
+
+        The folder's name, the answers expected and the keys of ``MEASURING`` change no text: a study can be measured in
+        another way without being written again.
+        """
+        mine, theirs = self._texts(), other._texts()
+        return [key for key in mine if mine[key] != theirs[key]]
+
+    def _texts(self) -> dict[str, Any]:
+        """Return what the texts depend on."""
+        values = self.model_dump(mode="json", exclude={"name", *MEASURING})
+        values["prompts"] = [{key: prompt[key] for key in prompt if key != "expected"} for prompt in values["prompts"]]
+        return values
 
 
 def temperatures_of(value: str | float) -> tuple[float, ...]:
@@ -280,6 +305,9 @@ def read_plan_file(path: Path) -> dict[str, Any]:
         values["prompts"] = read_prompts(path.parent / prompts)
     if isinstance(grader := values.get("grader"), str | dict):
         values["grader"] = _beside(path, grader)
+    for key in ("corpus", "references"):
+        if isinstance(place := values.get(key), str):
+            values[key] = str(path.parent / place)
     return values
 
 

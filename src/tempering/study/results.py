@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tempering.generation.completion import Completion
@@ -56,6 +57,9 @@ class StudyResults:
         audit: what the settings beside temperature do; None where the model gives text only.
         thermodynamics: what the logits along the texts say of every temperature; None where the model gives text only.
         between: measures between the sampled temperatures, by reweighting, with refusals.
+        notes: what a reader must know of the measures: the training text and how exactly it was searched, the judge,
+        what was left out and why.
+        identities: what was measured with what: the identity of the corpus, the judge, ..., by need.
     """
 
     plan: StudyPlan
@@ -72,6 +76,8 @@ class StudyResults:
     audit: Audit | None
     thermodynamics: ThermodynamicCurves | None = None
     between: tuple[Between, ...] = ()
+    notes: tuple[str, ...] = ()
+    identities: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def paired(self) -> bool:

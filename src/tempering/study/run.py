@@ -24,7 +24,7 @@ from tempering.study.plan import StudyPlan
 from tempering.study.records import plain
 from tempering.study.results import StudyResults
 from tempering.study.server_probe import probe_server
-from tempering.study.sources import MEASURED, sources_of
+from tempering.study.sources import MEASURED, SOURCES, sources_of, sources_record
 from tempering.study.steps import real_steps
 from tempering.study.store import RUN, Key, RunStore, each_completion, key_of, open_store, write_atomically
 
@@ -142,6 +142,7 @@ def run_study(
     on_audit: Callable[[Audit], None] | None = None,
     command: str = "",
     against: float | None = None,
+    on_build: Callable[[int], None] | None = None,
 ) -> StudyResults:
     """Generate the samples that the folder lacks, then analyse them all.
 
@@ -155,6 +156,7 @@ def run_study(
         on_audit: called before the first token with what the settings beside temperature do; not for a server.
         command: what was typed, for the report.
         against: the temperature that the others are compared with; the plan's nearest to 1 unless given.
+        on_build: called with the size in bytes of a corpus that has to be indexed first.
 
     Raises:
         PlanError: the folder was begun with another plan or model.
@@ -168,7 +170,7 @@ def run_study(
         command=command,
         probe=_probed(plan, model, folder),
     )
-    sources = sources_of(plan)
+    sources = sources_of(plan, model, on_build)
     with open_store(folder, plan, manifest) as store:
         next_token = None if isinstance(model, TextModel) else next_token_of(model, plan)
         write_atomically(folder / NEXT_TOKEN, next_token_record(next_token))
@@ -218,7 +220,7 @@ def _generate_missing(store: RunStore, model: Model, on_progress: Callable[[Prog
 
 
 def write_tables(folder: Path, results: StudyResults) -> None:
-    """Write ``samples.parquet``, ``measures.parquet`` and ``estimates.json``."""
+    """Write ``samples.parquet``, ``measures.parquet``, ``sources.json`` and ``estimates.json``."""
     import polars as pl  # noqa: PLC0415 - loaded when used, for a light start
 
     done = results.completions
@@ -227,6 +229,8 @@ def write_tables(folder: Path, results: StudyResults) -> None:
     _write_parquet(folder / MEASURED, results.values)
     names = ("estimates", "trends", "slopes", "correlations", "comparisons")
     tables = {name: plain(getattr(results, name).to_dicts()) for name in names}
+    tables["notes"] = list(results.notes)
+    write_atomically(folder / SOURCES, sources_record(results.notes, results.identities))
     write_atomically(folder / "estimates.json", json.dumps(tables, indent=1, allow_nan=False) + "\n")
 
 

@@ -1,42 +1,96 @@
 """What measures may use besides the run folder, and the values that were measured with it. Knows no measure by name.
 
-A report is built again without the model, the corpus or your grader's code; what they gave is then read from
-``measures.parquet``. Code that a run folder names is never run by reading the folder.
+``sources.json`` in a run folder says what was used. A report is built again without the model, the corpus, the judge or
+your grader's code: what they gave is read from ``measures.parquet``, and a study that goes on asks a judge only where
+the judge or the texts have changed. Code that a run folder names is never run by reading the folder.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tempering.generation.completion import Completion
+from tempering.measures import left_out, measure, measure_exists, measures_for
+from tempering.measures.base import Samples
+from tempering.measures.corpus import TrainingText, documents_of, open_corpus
+from tempering.measures.embeddings import Embedder, make_embedder
 from tempering.measures.graders import Grader, grader_options, make_grader
+from tempering.measures.judge import Judge
+from tempering.measures.training_text import shipped_filter_of
+from tempering.models.base import LogitsModel, Model, require_logits
+from tempering.models.registry import load_model
 from tempering.study.plan import StudyPlan
 
 if TYPE_CHECKING:
     import polars as pl
 
-MEASURED = "measures.parquet"
+MEASURED, SOURCES = "measures.parquet", "sources.json"
+KEYS = ["prompt_id", "temperature", "sample"]
+COSTLY = {"model", "embeddings", "judge"}
+"""Needs of measures that are not measured again when nothing has changed."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a run brings to its measures.
+    """What a run brings to its measures; None and () where there is none.
 
     Attributes:
         grader: a grader that is already loaded.
+        corpus: what the model was trained on.
+        model: the model itself.
+        references: texts of the kind that is wanted.
+        embed: texts to vectors.
+        judge: a model that judges.
     """
 
     grader: Grader | None = None
+    corpus: TrainingText | None = None
+    model: LogitsModel | None = None
+    references: tuple[str, ...] = ()
+    embed: Embedder | None = None
+    judge: Judge | None = None
+
+    def identities(self) -> dict[str, str]:
+        """Return what there is, by the names of ``NEEDS``, and its identity."""
+        found = {
+            "corpus": self.corpus and self.corpus.identity,
+            "model": self.model and self.model.info.identity,
+            "embeddings": self.embed and self.embed.name,
+            "judge": self.judge and self.judge.name,
+        }
+        return {name: identity for name, identity in found.items() if identity}
 
 
-def sources_of(plan: StudyPlan) -> Sources:
-    """Return what a plan asks for; a ``python`` grader loads your code.
+def sources_of(plan: StudyPlan, model: Model, on_build: Callable[[int], None] | None = None) -> Sources:
+    """Return what a plan asks for; a ``python`` grader loads your code, a corpus is indexed.
+
+    Args:
+        plan: names it.
+        model: wrote the texts.
+        on_build: called with the size in bytes of a corpus that has to be indexed.
 
     Raises:
         GraderError: the grader cannot be loaded.
+        CorpusError: the corpus or the references cannot be read.
+        ModelError: the judge or the embeddings cannot be loaded.
+        NoLogitsError: the texts are to be read again by a model that gives text only.
     """
-    return Sources(make_grader(plan.grader) if plan.grader is not None else None)
+    judge = None
+    if plan.judge is not None:
+        known = model if plan.judge == plan.model else load_model(plan.judge)
+        judge = Judge(known, plan.judge_temperature, plan.seed)
+    return Sources(
+        grader=make_grader(plan.grader) if plan.grader is not None else None,
+        corpus=open_corpus(Path(plan.corpus), on_build=on_build) if plan.corpus is not None else None,
+        model=require_logits(model) if plan.reread else None,
+        references=tuple(documents_of(Path(plan.references))) if plan.references is not None else (),
+        embed=make_embedder(plan.embeddings) if plan.embeddings is not None else None,
+        judge=judge,
+    )
 
 
 def grader_of(plan: StudyPlan, sources: Sources) -> Grader | None:
@@ -49,11 +103,123 @@ def grader_of(plan: StudyPlan, sources: Sources) -> Grader | None:
     return None if options["kind"] == "python" or "file" in options else make_grader(options)
 
 
-def measured_before(folder: Path) -> pl.DataFrame | None:
-    """Return the values that were measured when the run was made; None if there are none that can be read."""
+@dataclass(frozen=True)
+class Measured:
+    """What was measured with other sources than there are now.
+
+    Attributes:
+        identities: what it was measured with.
+        notes: what a reader must know of it.
+        values: as in ``StudyResults``; None where there are none that can be read.
+    """
+
+    identities: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    values: pl.DataFrame | None = None
+
+
+def measured_before(folder: Path) -> Measured:
+    """Return what was measured when the run was made; nothing where that cannot be read."""
     import polars as pl  # noqa: PLC0415 - loaded when used, for a light start
 
     try:
-        return pl.read_parquet(folder / MEASURED)
-    except (OSError, pl.exceptions.PolarsError):
-        return None
+        record: Any = json.loads((folder / SOURCES).read_text(encoding="utf-8"))
+        identities = {str(name): str(identity) for name, identity in record["identities"].items()}
+        notes = tuple(str(note) for note in record["notes"])
+        values = pl.read_parquet(folder / MEASURED)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pl.exceptions.PolarsError):
+        return Measured()
+    return Measured(identities, notes, values if set(values.columns) == {*KEYS, "measure", "value"} else None)
+
+
+def samples_with(
+    plan: StudyPlan, completions: tuple[Completion, ...], exemplars: dict[str, str], sources: Sources, before: Measured
+) -> Samples:
+    """Return the samples with all that there is to measure them with.
+
+    The embedded model brings the filter of its training text, unless another text was searched before.
+    """
+    shipped = shipped_filter_of(completions[0].model)
+    if shipped is not None and before.identities.get("corpus", shipped.identity) != shipped.identity:
+        shipped = None
+    return Samples(
+        completions,
+        exemplars,
+        plan.expected,
+        grader_of(plan, sources),
+        sources.corpus or shipped,
+        sources.model,
+        sources.references,
+        sources.embed,
+        sources.judge,
+    )
+
+
+def measure_values(samples: Samples, sources: Sources, before: Measured) -> pl.DataFrame:
+    """Return one row a completion and measure: prompt_id, temperature, sample, measure, value (null: undefined).
+
+    Values that only the run itself had the means for, and costly ones of which nothing has changed, are those measured
+    before.
+    """
+    import polars as pl  # noqa: PLC0415
+
+    completions = samples.completions
+    keys = pl.DataFrame(
+        {
+            "prompt_id": [c.prompt_id for c in completions],
+            "temperature": [c.params.temperature for c in completions],
+            "sample": [c.sample for c in completions],
+        }
+    )
+    old = {} if before.values is None else _by_measure(before.values, keys)
+    given, frames, known = sources.identities(), [], set()
+    for own in measures_for(samples):
+        known.add(own.name)
+        costly = own.needs & COSTLY
+        same = bool(costly) and all(before.identities.get(need) == given.get(need) for need in costly)
+        if same and own.name in old and len(old[own.name]) == len(keys):
+            frames.append(old[own.name])
+            continue
+        values = pl.Series("value", own.function(samples), dtype=pl.Float64).fill_nan(None)
+        frames.append(keys.with_columns(pl.lit(own.name).alias("measure"), values))
+    frames += [frame for name, frame in old.items() if name not in known and measure_exists(name)]
+    return pl.concat(frames)
+
+
+def _by_measure(values: pl.DataFrame, keys: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return the values of each measure at these keys, in their order."""
+    placed = keys.with_row_index("place").join(values, on=KEYS, how="inner").sort("place")
+    columns = [*KEYS, "measure", "value"]
+    return {str(name): frame.select(columns) for (name,), frame in placed.group_by("measure", maintain_order=True)}
+
+
+def notes_of(samples: Samples, before: Measured) -> tuple[str, ...]:
+    """Return what a reader must know of the measures: what they used, and which were left out for the language."""
+    notes = []
+    if samples.corpus is not None:
+        notes.append(samples.corpus.note)
+    if samples.judge is not None:
+        notes.append(f"Judge: {samples.judge.name}; the order of the texts was drawn for each.")
+    if samples.embed is not None:
+        notes.append(f"Embeddings: {samples.embed.name}.")
+    if samples.references:
+        notes.append(f"References: {len(samples.references)} texts.")
+    kept = [note for note in before.notes if note.partition(":")[0] not in {own.partition(":")[0] for own in notes}]
+    reasons = left_out(samples)
+    languages = {name: reason for name, reason in reasons.items() if measure(name).needs & {"language", "english"}}
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in languages.items():
+        by_reason.setdefault(reason, []).append(measure(name).title)
+    said = [f"Not measured: {', '.join(titles)} ({reason})." for reason, titles in by_reason.items()]
+    return (*notes, *(note for note in kept if not note.startswith("Not measured")), *said)
+
+
+def identities_of(samples: Samples, sources: Sources, before: Measured) -> dict[str, str]:
+    """Return what the values were measured with, now and before, by the names of ``NEEDS``."""
+    corpus = {} if samples.corpus is None else {"corpus": samples.corpus.identity}
+    return {**before.identities, **sources.identities(), **corpus}
+
+
+def sources_record(notes: tuple[str, ...], identities: Mapping[str, str]) -> str:
+    """Return JSON for ``sources.json``."""
+    return json.dumps({"identities": dict(identities), "notes": notes}, ensure_ascii=False, indent=1) + "\n"

@@ -1,6 +1,6 @@
 """The run folder: append-only, atomic, resumable after a kill at any moment. Knows nothing of models or measures.
 
-    run.json          the plan and what ran it; written once, atomically
+    run.json          the plan and what ran it; written atomically, again only where it says how texts are measured
     samples.jsonl     a completion a line, appended and synced as each finishes
     next_token.json   one real next token at every temperature
     *.parquet, estimates.json, report.html    made from the above, and can be made again
@@ -100,6 +100,10 @@ def open_store(folder: Path, plan: StudyPlan, manifest: RunManifest) -> Iterator
         if (folder / RUN).exists():
             run = read_run(folder)
             _check_same(folder, run, plan, manifest)
+            # What is left to differ says how the texts are measured, which may change.
+            if (measured := plan.model_copy(update={"name": run.plan.name})) != run.plan:
+                run = RunFile(manifest=run.manifest, plan=measured)
+                write_atomically(folder / RUN, run.model_dump_json(indent=1) + "\n")
         else:
             run = RunFile(manifest=manifest, plan=plan)
             write_atomically(folder / RUN, run.model_dump_json(indent=1) + "\n")
