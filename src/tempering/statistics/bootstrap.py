@@ -1,8 +1,7 @@
 """Bootstrap intervals for means of clustered values. The unit of resampling is the cluster (prompt), then the value.
 
-Prompts are few in a study, and a percentile bootstrap over few clusters is too narrow. The interval here is
-mean ± t(k - 1) * s, with s the bootstrap standard error corrected by sqrt(k / (k - 1)) for k clusters (Efron and
-Tibshirani 1993, ch. 6; Cameron, Gelbach and Miller 2008 on few clusters).
+Clusters are resampled whole, with all their values: resampling the values inside them again would count their spread
+twice, as it is in the spread of the cluster means already. The values of a single cluster are resampled themselves.
 """
 
 from __future__ import annotations
@@ -10,26 +9,24 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from numpy.typing import ArrayLike
+from scipy import special
 
 from tempering.errors import ParameterError
+from tempering.statistics.clusters import interval, mean_parts, resampling_weights, t_quantile
 from tempering.statistics.estimate import Estimate
 
-Values = NDArray[np.float64]
 RESAMPLES = 2000
 
 
 def bootstrap_mean(
     values: ArrayLike, clusters: ArrayLike, *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
-    """Estimate the mean of clustered values.
+    """Estimate the mean of clustered values with the bootstrap's standard error.
 
-    Clusters are resampled whole, with all their values. (Resampling the values inside them again would count their
-    spread twice: it is in the spread of the cluster means already.) With a single cluster its values are resampled.
-
-    Coverage of the nominal 95 % interval, simulated on 2,000 studies of 8 prompts x 3 samples: 94.7 % where prompts do
-    not differ, 95.8 % where prompts and samples vary alike, 93.1 % for exponential values (standard error 0.5 %).
+    The interval of ``t_mean``, scaled to the bootstrap standard error corrected by sqrt(k / (k - 1)) for k clusters.
+    With clusters of equal size both agree but for the noise of resampling; where texts are missing, the mean is a
+    ratio, and its spread is better resampled than linearised. Coverage is in docs/statistics.md.
 
     Args:
         values: shape [n]; NaN is left out and not counted in n.
@@ -52,21 +49,48 @@ def bootstrap_mean(
         >>> bool(known.low < 2.5 < known.high)
         True
     """
-    kept, groups = _checked(values, clusters, confidence, resamples)
-    names, place = np.unique(groups, return_inverse=True)
-    if len(kept) == 0:
-        return Estimate(math.nan, math.nan, math.nan, 0, 0, confidence)
-    mean = float(kept.mean())
-    if len(kept) == 1:
-        return Estimate(mean, math.nan, math.nan, 1, 1, confidence)
-    units = place if len(names) > 1 else np.arange(len(kept))
-    sums, sizes = np.bincount(units, kept), np.bincount(units).astype(np.float64)
-    count = len(sums)
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
-    means = (drawn @ sums) / (drawn @ sizes)
+    parts = mean_parts(values, clusters, confidence)
+    if len(parts.sums) < 2:
+        return parts.estimate((math.nan, math.nan), confidence)
+    means, count = _resampled(parts.sums, parts.sizes, resamples, seed), len(parts.sums)
     error = float(means.std(ddof=1)) * math.sqrt(count / (count - 1))
-    half = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * error
-    return Estimate(mean, mean - half, mean + half, len(kept), len(names), confidence)
+    contributions = parts.contributions
+    linear = float(contributions.std(ddof=1)) / math.sqrt(count)
+    scaled = contributions * (error / linear) if linear > 0 else contributions
+    return parts.estimate(interval(parts.value, scaled, confidence), confidence)
+
+
+def bca_mean(
+    values: ArrayLike, clusters: ArrayLike, *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> Estimate:
+    """Estimate the mean of clustered values with the bias-corrected and accelerated percentiles of the bootstrap.
+
+    Efron (1987) with Hesterberg's expansion to t quantiles for few clusters (2015, doi 10.1080/00031305.2015.1089789).
+    The bounds never leave the range of the cluster means, as for shares they should not. Below eight clusters it is too
+    narrow: take ``t_mean``. Arguments, result and errors as in ``bootstrap_mean``.
+
+    Example:
+        >>> known = bca_mean([0.0, 0.1, 0.0, 0.3, 0.2, 0.9, 0.0, 0.1], range(8))
+        >>> round(known.value, 2), bool(known.value - known.low < known.high - known.value)
+        (0.2, True)
+    """
+    parts = mean_parts(values, clusters, confidence)
+    count = len(parts.sums)
+    if count < 2:
+        return parts.estimate((math.nan, math.nan), confidence)
+    means = np.sort(_resampled(parts.sums, parts.sizes, resamples, seed))
+    contributions = parts.contributions
+    spread = float((contributions**2).sum())
+    if spread == 0:
+        return parts.estimate((parts.value, parts.value), confidence)
+    below = (float((means < parts.value).mean()) + float((means <= parts.value).mean())) / 2
+    bias = float(special.ndtri(min(max(below, 1 / resamples), 1 - 1 / resamples)))
+    acceleration = float((contributions**3).sum()) / (6 * spread**1.5)
+    reach = t_quantile(count - 1, confidence) * math.sqrt(count / (count - 1))
+    shifts = np.array([bias - reach, bias + reach])
+    levels = special.ndtr(bias + shifts / (1 - acceleration * shifts))
+    low, high = np.quantile(means, levels)
+    return parts.estimate((float(low), float(high)), confidence)
 
 
 def bootstrap_difference(
@@ -92,15 +116,8 @@ def bootstrap_difference(
     return bootstrap_mean(after - before, clusters, confidence=confidence, resamples=resamples, seed=seed)
 
 
-def _checked(
-    values: ArrayLike, clusters: ArrayLike, confidence: float, resamples: int
-) -> tuple[Values, NDArray[np.generic]]:
-    numbers, groups = np.asarray(values, dtype=np.float64), np.asarray(clusters)
-    if numbers.ndim != 1 or groups.shape != numbers.shape:
-        raise ParameterError(f"clusters must name the cluster of each of {numbers.size} values", field="clusters")
-    if not 0 < confidence < 1:
-        raise ParameterError(f"confidence must be in (0, 1), got {confidence}", field="confidence")
+def _resampled(sums: np.ndarray, sizes: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     if resamples < 2:
         raise ParameterError(f"resamples must be at least 2, got {resamples}", field="resamples")
-    known = ~np.isnan(numbers)
-    return numbers[known], groups[known]
+    weights = resampling_weights(len(sums), resamples, seed)
+    return np.asarray((weights @ sums) / (weights @ sizes), np.float64)
