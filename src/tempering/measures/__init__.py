@@ -7,6 +7,7 @@ from tempering.measures.accuracy import ACCURACY, majority_at, pass_at
 from tempering.measures.base import Measure, Samples
 from tempering.measures.cohesion import ADJACENT_OVERLAP
 from tempering.measures.diversity import COMPRESSION_RATIO, DISTINCT_2, SELF_REPETITION
+from tempering.measures.edits import EDIT_DISTANCE
 from tempering.measures.length import ENDED, TOKENS
 from tempering.measures.novelty import UNIQUE_WORD_SHARE
 from tempering.measures.perplexity import MEAN_ENTROPY, SELF_PERPLEXITY
@@ -16,6 +17,7 @@ MEASURES: tuple[Measure, ...] = (
     ACCURACY,
     UNIQUE_WORD_SHARE,
     EXEMPLAR_SIMILARITY,
+    EDIT_DISTANCE,
     ADJACENT_OVERLAP,
     SELF_PERPLEXITY,
     MEAN_ENTROPY,

@@ -123,6 +123,8 @@ class StudyPlan(BaseModel):
         params: further fields of ``SamplingParams`` (top_p, order, ...), the same at every temperature.
         grader: how answers are graded, see ``tempering.measures.graders``; None is ``exact`` where prompts have
             expected answers, and nothing is graded where they have none.
+        preset: the built-in study that it is of, if any.
+        arm: the arm of that study, if it has several.
 
     Example:
         >>> plan = StudyPlan()
@@ -143,6 +145,8 @@ class StudyPlan(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**64)
     params: dict[str, Any] = Field(default_factory=dict)
     grader: str | dict[str, Any] | None = None
+    preset: str = ""
+    arm: str = ""
 
     @field_validator("grader")
     @classmethod
