@@ -18,6 +18,7 @@ from tempering.measures.diversity import (
     SHARED_4GRAMS,
     VENDI_SCORE,
 )
+from tempering.measures.edits import EDIT_DISTANCE
 from tempering.measures.embeddings import EMBEDDING_COHERENCE, EMBEDDING_SIMILARITY, EMBEDDING_VARIETY
 from tempering.measures.judge import JUDGED
 from tempering.measures.length import ENDED, TOKENS
@@ -37,6 +38,7 @@ MEASURES: tuple[Measure, ...] = (
     COPIED_SPAN,
     _NOVELTY,
     EXEMPLAR_SIMILARITY,
+    EDIT_DISTANCE,
     EMBEDDING_SIMILARITY,
     REFERENCE_DISTANCE,
     SURPRISAL_GAP,

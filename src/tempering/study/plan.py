@@ -132,6 +132,8 @@ class StudyPlan(BaseModel):
         embeddings: a model of embeddings, see ``tempering.measures.embeddings``.
         judge: the name of a model that judges the texts.
         judge_temperature: what it answers at.
+        preset: the built-in study that it is of, if any.
+        arm: the arm of that study, if it has several.
 
     Example:
         >>> plan = StudyPlan()
@@ -158,6 +160,8 @@ class StudyPlan(BaseModel):
     embeddings: str | None = None
     judge: str | None = None
     judge_temperature: Annotated[float, Field(ge=0)] = 0.0
+    preset: str = ""
+    arm: str = ""
 
     @field_validator("grader")
     @classmethod

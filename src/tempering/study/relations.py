@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 KEYS = ["prompt_id", "temperature", "sample"]
-RESAMPLES = 300
 
 
 def units(frame: pl.DataFrame, plan: StudyPlan) -> NDArray[np.int64]:
@@ -101,9 +100,7 @@ def correlations_of(values: pl.DataFrame, plan: StudyPlan, names: Mapping[str, s
     rows = []
     for first, second in combinations(names, 2):
         pair = _side_by_side(values, names[first], names[second])
-        found = rank_trend(
-            pair["value"].to_numpy(), pair["value_right"].to_numpy(), units(pair, plan), resamples=RESAMPLES
-        )
+        found = rank_trend(pair["value"].to_numpy(), pair["value_right"].to_numpy(), units(pair, plan))
         numbers = {"rho": found.value, "low": found.low, "high": found.high}
         rows.append(
             {"first": first, "second": second}

@@ -1,0 +1,1 @@
+"""The built-in studies: a data file each, and what only that study computes."""
