@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tempering.errors import ParameterError
-from tempering.statistics.clusters import Array, resampling_weights
+from tempering.statistics.clusters import Array, resampling_weights, t_quantile
 from tempering.statistics.curve import SettingMeans, setting_means
 from tempering.statistics.estimate import Estimate
 
@@ -101,9 +101,12 @@ def change_point(
     left = _left(means.means[None], misfits, weights)[:, 0]
     best = int(left.argmin())
     again = _left(_resampled(means, designs[best] @ solvers[best] @ means.means, resamples, seed), misfits, weights)
-    near = places[left - left[best] <= np.quantile(again[best] - again.min(axis=0), confidence)]
+    # Few units vary as t does, not as their resamples do.
+    few = (t_quantile(len(means.contributions) - 1, confidence) / t_quantile(math.inf, confidence)) ** 2
+    near = places[left - left[best] <= few * np.quantile(again[best] - again.min(axis=0), confidence)]
+    step = (places[1] - places[0]) / 2
     _, before, change = solvers[best] @ means.means
-    at = Estimate(float(places[best]), float(near.min()), float(near.max()), n, means.clusters, confidence)
+    at = Estimate(float(places[best]), float(near.min() - step), float(near.max() + step), n, means.clusters, confidence)
     return ChangePoint(at, float(before), float(before + change), statistic, critical, True)
 
 
