@@ -106,7 +106,8 @@ def change_point(
     near = places[left - left[best] <= few * np.quantile(again[best] - again.min(axis=0), confidence)]
     step = (places[1] - places[0]) / 2
     _, before, change = solvers[best] @ means.means
-    at = Estimate(float(places[best]), float(near.min() - step), float(near.max() + step), n, means.clusters, confidence)
+    low, high = float(near.min() - step), float(near.max() + step)
+    at = Estimate(float(places[best]), low, high, n, means.clusters, confidence)
     return ChangePoint(at, float(before), float(before + change), statistic, critical, True)
 
 
