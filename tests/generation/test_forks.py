@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tempering import Request, SamplingParams
 from tempering.errors import ParameterError
 from tempering.generation.decode import generate
-from tempering.generation.forks import ForkTree, _arrange, fork_tree
+from tempering.generation.forks import ForkTree, arrange, fork_tree
 from tempering.models.base import Batch, Prefix
 from tempering.models.onnx import OnnxModel
 
@@ -132,5 +132,5 @@ def test_rows_are_rearranged_without_loss() -> None:
         count = int(generator.integers(1, 12))
         sources = sorted(generator.integers(0, count, int(generator.integers(0, 12))).tolist())
         batch = _Labels(12)
-        _arrange(batch, sources)
+        arrange(batch, sources)
         assert batch.rows[: len(sources)] == sources

@@ -218,7 +218,7 @@ class _Grower:
                 sources.append(at)
             else:
                 self._finish(row, "stop" if token in self.model.info.end_tokens else "budget")
-        _arrange(batch, sources)
+        arrange(batch, sources)
         return grown
 
     def _pieces(self, row: _Growing, scores: np.ndarray, noise: np.ndarray) -> list[tuple[int, float, float]]:
@@ -258,7 +258,7 @@ class _Grower:
         for row in rows:
             if row.tokens[-1] in ends:
                 self._finish(row, "stop")
-        _arrange(batch, going)
+        arrange(batch, going)
         return [rows[i] for i in going]
 
     def _finish(self, row: _Growing, end: BranchEnd) -> None:
@@ -270,7 +270,7 @@ class _Grower:
         self.done.append(branch)
 
 
-def _arrange(batch: Batch, sources: list[int]) -> None:
+def arrange(batch: Batch, sources: list[int]) -> None:
     """Make row i of the batch the text that stands in row sources[i]; ``sources`` never falls.
 
     Rows that move up are copied from the end, then rows that move down from the beginning: as sources never fall, no

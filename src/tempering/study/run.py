@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tempering.errors import PromptError
 from tempering.generation.completion import Completion
+from tempering.generation.coupled import Sharing, bundles, generate_coupled
 from tempering.generation.decode import BATCH, Request, generate, read_prompt
 from tempering.models.base import Model, TextModel
 from tempering.models.openai import OpenAIModel
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 PART = 256
 """Samples that are made a table together."""
+WORTH_SHARING = 1.1
+"""How many times fewer model steps make it worth to decode all temperatures of a text together."""
 
 
 @dataclass(frozen=True)
@@ -195,9 +198,9 @@ def _probed(plan: StudyPlan, model: Model, folder: Path) -> dict[str, Any] | Non
 
 
 def _generate_missing(store: RunStore, model: Model, on_progress: Callable[[Progress], None] | None) -> None:
-    """Generate and store what is missing; requests and texts are held a batch at a time."""
+    """Generate and store what is missing; texts are held a batch at a time."""
     total, held = count_requests(store.plan), len(store.stored)
-    missing = (request for request in requests_of(store.plan) if _key(request) not in store.stored)
+    missing = [request for request in requests_of(store.plan) if _key(request) not in store.stored]
     limit, begun, drawn, ahead = store.plan.max_tokens, time.monotonic(), 0, 0
 
     def report() -> None:
@@ -211,12 +214,37 @@ def _generate_missing(store: RunStore, model: Model, on_progress: Callable[[Prog
         report()
 
     report()
-    for completion in generate(model, missing, on_token=count):
+    for completion in _completions(model, missing, count):
         store.append(completion)
         if completion.served is not None:
             drawn += completion.token_count or 0  # a server tells of no token on the way
         ahead += limit - (completion.token_count or 0)
         report()
+
+
+def _completions(
+    model: Model, requests: list[Request], on_token: Callable[[Request, int], None]
+) -> Iterator[Completion]:
+    """Yield the completions of requests; texts that differ only in T are decoded together while that saves.
+
+    The first of them are, and what they save is measured; where it is little, the rest goes temperature by temperature,
+    so that an unfinished run holds whole temperatures.
+    """
+    if isinstance(model, TextModel):
+        yield from generate(model, requests)
+        return
+    together, sharing = bundles(requests), Sharing()
+    trial = max(1, BATCH // max(map(len, together), default=1))
+
+    def groups() -> Iterator[list[Request]]:
+        yield from together[:trial]
+        if sharing.ratio >= WORTH_SHARING:
+            yield from together[trial:]
+        else:
+            tried = {_key(request) for bundle in together[:trial] for request in bundle}
+            yield from ([request] for request in requests if _key(request) not in tried)
+
+    yield from generate_coupled(model, groups(), on_token=on_token, sharing=sharing)
 
 
 def write_tables(folder: Path, results: StudyResults) -> None:
