@@ -66,7 +66,8 @@ def test_prompts_are_split_by_prompt_and_each_is_used_once(count: int, seed: int
 def test_tasks_from_files(tmp_path: Path) -> None:
     (tmp_path / "more.jsonl").write_text('{"text": "Three?", "expected": "3"}\n')
     (tmp_path / "task.yaml").write_text(
-        'prompts:\n  - {id: a, text: "One?", expected: 1}\nheld_out: more.jsonl\ngrader: number\ntemperatures: 0:1:0.5\n'
+        'prompts:\n  - {id: a, text: "One?", expected: 1}\n'
+        "held_out: more.jsonl\ngrader: number\ntemperatures: 0:1:0.5\n"
     )
     task = make_task(read_task(tmp_path / "task.yaml"))
     assert (task.name, task.graded, task.temperatures) == ("task", True, (0.0, 0.5, 1.0))
