@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 Values = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-LENGTHS = (0.1, 0.18, 0.32, 0.56, 1.0)
+LENGTHS = (0.18, 0.32, 0.56, 1.0, 1.8)
 """Lengths of the kernel, as shares of the searched range."""
 
 SCALES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)

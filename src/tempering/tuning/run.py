@@ -203,7 +203,7 @@ def _curves(found: Found, space: Space, winner: Setting, goal: Goal) -> Iterator
                 yield CurvePoint(
                     measure=name,
                     **asdict(setting),
-                    believed=mean,
+                    believed=min(max(mean, low), high),
                     low=min(max(mean - half, low), high),
                     high=max(min(mean + half, high), low),
                     measured=value,

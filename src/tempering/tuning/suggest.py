@@ -35,28 +35,32 @@ def suggest(plan: TunePlan, evaluator: Evaluator, identity: str) -> Recommendati
     found = turning_point(entropies, temperatures, clusters, confidence=plan.confidence, seed=plan.seed)
     several = plan.goal.k > 1 and plan.goal.use == "best"
     t = round(found.temperature + (BEST_OF if several else 0.0), 2)
-    turns = found.found > 0.5 and found.high - found.low <= WIDE
-    if turns:
+    turns = found.found > 0.5
+    usable = turns and found.high - found.low <= WIDE
+    ends = f"[{found.low:.2f}, {found.high:.2f}]"
+    if usable:
         sentence = (
-            f"A suggestion: T = {t:g}. The entropy of a step turns at T = {found.temperature:.2f} "
-            f"[{found.low:.2f}, {found.high:.2f}]: from there on texts lose themselves."
+            f"A suggestion: T = {t:g}. The entropy of a step turns at T = {found.temperature:.2f} {ends}: from there "
+            "on texts lose themselves."
             + (f" {BEST_OF:g} is added as the best of {plan.goal.k} is taken." if several else "")
         )
+    elif turns:
+        sentence = f"Not enough budget: the entropy turns somewhere in {ends}. Keep your default, T = {plan.current:g}."
     else:
         sentence = (
-            f"Not enough budget: where the entropy turns cannot be said, [{found.low:.2f}, {found.high:.2f}]; "
-            f"keep your default, T = {plan.current:g}, or give expected answers or a grader."
+            f"No suggestion: up to T = {chosen[-1]:g} the entropy of a step does not turn. Keep your default, "
+            f"T = {plan.current:g}, or give expected answers or a grader."
         )
     return Recommendation(
-        kind="label-free" if turns else "more-budget",
+        kind="more-budget" if turns and not usable else "label-free",
         sentence=sentence,
         notes=(
             "Nothing could be graded: the task has neither expected answers nor a grader. The turning point says where "
             "the model grows unsure of its own text, not where its answers are right.",
         ),
-        params=Setting(t if turns else plan.current).params(plan.task.base(0)).as_dict(),
-        low=found.low,
-        high=found.high,
+        params=Setting(t if usable else plan.current).params(plan.task.base(0)).as_dict(),
+        low=found.low if turns else None,
+        high=found.high if turns else None,
         confidence=plan.confidence,
         goal=plan.goal,
         curves=tuple(_curve(t, entropies[temperatures == t], clusters[temperatures == t], plan) for t in chosen),
