@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 TORCH := torch==2.13.0
 export PIP_NO_INPUT = 1
 
-.PHONY: study test test-engines lint format types wheel ci clean
+.PHONY: study test test-engines lint format types page wheel ci clean
 
 study: $(VENV)/.installed ## a temperature study of the embedded model
 	$(BIN)/tempering study
@@ -28,6 +28,9 @@ format: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
+page: tests/web/node_modules/.installed ## the types of the page's modules, by TypeScript's strict check
+	tests/web/node_modules/.bin/tsc -p tests/web
+
 wheel: $(VENV)/.installed-dev ## build the wheel, install it into a clean venv, run the main job from it
 	rm -rf build/wheel dist
 	$(BIN)/python -m build -q --wheel
@@ -40,6 +43,10 @@ ci:
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+tests/web/node_modules/.installed: tests/web/package-lock.json
+	npm ci --prefix tests/web --no-audit --no-fund --silent
+	@touch $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -18,6 +18,7 @@ ENGINES = {
     "torch": ("torch", "safetensors", "onnx"),
     "chromium": ("chromium",),
     "browser": ("chromium", "playwright", "axe_playwright_python"),
+    "openai": ("openai",),
 }
 """Engine marks and what each needs: Python modules, or a program on the path."""
 

@@ -13,8 +13,8 @@ import pytest
 
 import tempering
 from tempering import Completion, Request, SamplingParams
-from tempering.errors import ParameterError, PromptError
-from tempering.generation.decode import TextStream, generate
+from tempering.errors import LogitsError, ParameterError, PromptError
+from tempering.generation.decode import Decoder, TextStream, generate
 from tempering.models.base import PromptText
 from tempering.models.onnx import OnnxModel
 from tempering.sampling.noise import sequence_of
@@ -154,3 +154,85 @@ def test_a_stream_shows_whole_characters_only(model: OnnxModel, text: str) -> No
     parts = [stream.push(token) for token in model.encode(text)[1:]]
     assert "".join(parts) + stream.rest() == text
     assert all("\ufffd" not in part for part in parts)
+
+
+def test_texts_join_and_leave_a_running_batch_unchanged(model: OnnxModel) -> None:
+    """Whatever happens around a text, it is the one that it is alone."""
+    requests = [
+        Request(PROMPTS[i % 3], SamplingParams(temperature=0.9, seed=i), max_tokens=5 + 4 * (i % 4)) for i in range(10)
+    ]
+    alone = {request: next(generate(model, [request])) for request in requests}
+    decoder, waiting, leavers = Decoder(model, 3), list(requests), {requests[1], requests[4]}
+    tickets: dict[Request, int] = {}
+    done: list[Completion] = []
+    step = 0
+    while waiting or len(decoder):
+        if waiting and decoder.free and step % 2 == 0:
+            request = waiting.pop(0)
+            tickets[request] = decoder.add(request)
+        if step % 5 == 4:
+            for request in leavers & tickets.keys():
+                decoder.remove(tickets[request])
+        done += [drawn.completion for drawn in decoder.step() if drawn.completion]
+        step += 1
+    assert len(done) == 8
+    for completion in done:
+        assert completion in alone.values()
+    assert not decoder.remove(tickets[requests[1]]), "it has left"
+
+
+def test_a_text_that_begins_with_its_own_tokens_goes_on_as_it_did(model: OnnxModel) -> None:
+    request = Request(PROMPTS[0], SamplingParams(temperature=1.2, seed=5), max_tokens=16)
+    [whole] = generate(model, [request])
+    [again] = generate(model, [replace(request, begin=whole.tokens[:9])])
+    assert again == whole
+
+
+def test_a_forced_token_is_told_with_its_own_logprobs(model: OnnxModel) -> None:
+    request = Request(PROMPTS[0], SamplingParams(temperature=0.5, top_k=2), max_tokens=4)
+    decoder = Decoder(model, 1)
+    decoder.add(request, alternatives=6)
+    [first] = decoder.step()
+    raw = [one.raw for one in first.alternatives]
+    assert raw == sorted(raw, reverse=True)
+    assert [one.processed > -math.inf for one in first.alternatives] == [True] * 2 + [False] * 4
+    cut = first.alternatives[4]
+    [forced] = generate(model, [replace(request, begin=(cut.token,))])
+    assert forced.tokens[0] == cut.token
+    assert forced.raw_logprobs is not None
+    assert forced.processed_logprobs is not None
+    assert (forced.raw_logprobs[0], forced.processed_logprobs[0]) == (cut.raw, -math.inf)
+    with pytest.raises(ParameterError, match="begin must be ids"):
+        list(generate(model, [replace(request, begin=(4096,))]))
+
+
+def test_bad_logits_end_one_text_and_not_its_neighbours(model: OnnxModel) -> None:
+    """The second text's logits break after its first token; the first goes on as it would alone."""
+    good = Request(PROMPTS[0], SamplingParams(seed=1), max_tokens=6)
+    decoder = Decoder(model, 2)
+    kept, broken = decoder.add(good), decoder.add(replace(good, sample=1))
+    decoder.step()
+    decoder._logits[1, 7] = math.nan
+    with pytest.raises(LogitsError, match="row 1"):
+        decoder.step()
+    [(ticket, problem)] = decoder.refused()
+    assert ticket == broken
+    assert "NaN" in str(problem)
+    done = []
+    while len(decoder):
+        done += [drawn.completion for drawn in decoder.step() if drawn.ticket == kept and drawn.completion]
+    assert done == list(generate(model, [good]))
+
+
+def test_mirostat_keeps_its_state_from_step_to_step(model: OnnxModel) -> None:
+    params = SamplingParams(mirostat_tau=3, mirostat_eta=0.5, seed=4)
+    [done] = generate(model, [Request(PROMPTS[0], params, max_tokens=12)])
+    assert done.processed_logprobs is not None
+    prompt, mu = tuple(model.encode(PROMPTS[0])), 6.0
+    for step, token in enumerate(done.tokens):
+        logits = model.score([*prompt, *done.tokens[:step]])[-1]
+        own = float(
+            tempering.logprob(logits, token, params, tempering.Context(prompt, done.tokens[:step], mu)).processed
+        )
+        assert math.isclose(done.processed_logprobs[step], own, abs_tol=2e-3)
+        mu -= 0.5 * (-own / math.log(2) - 3)

@@ -46,6 +46,9 @@ def serve(
     queue: Annotated[int, typer.Option("--queue", min=0, help="Texts that may wait; beyond them: 429.")] = 128,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="The most tokens of one text.")] = 4096,
     max_n: Annotated[int, typer.Option("--max-n", min=1, help="The most texts of one request.")] = 16,
+    patience: Annotated[
+        float, typer.Option("--patience", min=0.1, help="Seconds a client has for a request's head, and for its body.")
+    ] = 10.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print where it listens as one line of JSON.")] = False,
 ) -> None:
     """Serve a model to any OpenAI client, with exact sampling: the same seed, the same text.
@@ -66,7 +69,7 @@ def serve(
 
     key = server.checked_key(host, api_key, insecure)
     listening = server.bound_socket(host, port)
-    limits = Limits(batch=batch, queue=queue, max_tokens=max_tokens, n=max_n)
+    limits = Limits(batch=batch, queue=queue, max_tokens=max_tokens, n=max_n, patience=patience)
     loaded = require_logits(load_model(model or "embedded"))
     names = tuple(dict.fromkeys([*([name] if name else []), loaded.info.name]))
     app = serve_app(

@@ -39,7 +39,7 @@ HELP = {
 
 @dataclass(eq=False)
 class _Job:
-    """A text of a client: waiting, running, or gone."""
+    """A text of a client: waiting or running."""
 
     request: Request
     alternatives: int
@@ -47,7 +47,6 @@ class _Job:
     begun: float = field(default_factory=time.monotonic)
     ticket: int | None = None
     first: bool = True
-    gone: bool = False
 
 
 class Texts:
@@ -169,8 +168,10 @@ class Engine:
 
     def _leave(self, job: _Job) -> None:
         def leave() -> None:
-            job.gone = True
-            if job.ticket is not None and job.ticket in self._running:
+            if job in self._waiting:
+                self._waiting.remove(job)
+                self._release("left")
+            elif job.ticket is not None and job.ticket in self._running:
                 del self._running[job.ticket]
                 self._decoder.remove(job.ticket)
                 self._release("left")
@@ -189,7 +190,7 @@ class Engine:
                 self._step()
             except Exception as problem:  # the model broke: its texts are lost, the server is not
                 log.exception("a step of the batch failed")
-                self._fail_all(ModelError(f"the model failed: {type(problem).__name__}"))
+                self._fail_all(_broken(problem))
 
     def _commands(self) -> bool:
         """Carry out what has come in; wait for it if there is nothing else to do. False: the end."""
@@ -207,14 +208,13 @@ class Engine:
     def _admit(self) -> None:
         while self._waiting and self._decoder.free:
             job = self._waiting.popleft()
-            if job.gone:
-                self._release("left")
-                continue
             try:
                 job.ticket = self._decoder.add(job.request, job.alternatives)
-            except TemperingError as problem:
+            except Exception as problem:
                 self._release("refused")
-                job.deliver(problem)
+                job.deliver(problem if isinstance(problem, TemperingError) else _broken(problem))
+                if not isinstance(problem, TemperingError):
+                    raise
             else:
                 self._running[job.ticket] = job
 
@@ -246,3 +246,8 @@ class Engine:
         for ticket in list(self._running):
             self._end(ticket, problem)
         self._decoder = Decoder(self.model, self.limits.batch)
+
+
+def _broken(problem: Exception) -> ModelError:
+    """Return an error for clients; what broke inside is for the log."""
+    return ModelError(f"the model failed: {type(problem).__name__}")

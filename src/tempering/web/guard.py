@@ -33,6 +33,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
+COOKIE, SESSION = "tempering", "/api/model"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -71,6 +72,8 @@ class Guard:
     ) -> None:
         self.app, self.limits, self.loopback, self.is_open, self.metrics = app, limits, loopback, is_open, metrics
         self._key = api_key.encode() if api_key else None
+        # The page's frames cannot send a header: they show this cookie, from which the key cannot be told.
+        self._cookie = hmac.new(self._key, b"tempering page", "sha256").hexdigest() if self._key else ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -85,6 +88,9 @@ class Guard:
                 begun = True
                 present = {name.lower() for name, _ in message["headers"]}
                 extra = [(n.encode(), v.encode()) for n, v in HEADERS.items() if n.encode() not in present]
+                if self._key and scope["path"] == SESSION and message["status"] == 200:
+                    cookie = f"{COOKIE}={self._cookie}; Path=/; HttpOnly; SameSite=Strict"
+                    extra.append((b"set-cookie", cookie.encode()))
                 message["headers"] = [*message["headers"], *extra]
                 route = getattr(scope.get("route"), "path", "other")
                 self.metrics.add("requests_total", path=route, status=str(message["status"]))
@@ -107,7 +113,10 @@ class Guard:
             raise Refusal(403, "requests from other sites are not answered", code="origin")
         if self._key and not self.is_open(scope["path"]):
             sent = headers.get("authorization", "").removeprefix("Bearer ").encode("latin-1")
-            if not hmac.compare_digest(sent, self._key):
+            cookie = _cookies(headers.get("cookie", "")).get(COOKIE)
+            shown = (cookie or "").encode("latin-1")
+            # Both are compared, and in constant time: how long it takes tells nothing.
+            if not hmac.compare_digest(sent, self._key) | hmac.compare_digest(shown, self._cookie.encode()):
                 raise Refusal(
                     401,
                     "the API key is missing or wrong; send it as: Authorization: Bearer KEY",
@@ -143,6 +152,11 @@ class Guard:
             return message
 
         return bounded
+
+
+def _cookies(header: str) -> dict[str, str]:
+    pairs = (part.strip().partition("=") for part in header.split(";"))
+    return {name: value for name, _, value in pairs}
 
 
 async def _answer(refusal: Refusal, send: Send) -> None:

@@ -68,4 +68,6 @@ class Metrics:
 
 
 def _shown(labels: Labels) -> str:
-    return "{" + ",".join(f'{name}="{value}"' for name, value in labels) + "}" if labels else ""
+    """Return labels as Prometheus writes them; a path of a route holds nothing else that it would misread."""
+    quoted = ((name, value.replace("\\", "\\\\").replace('"', '\\"')) for name, value in labels)
+    return "{" + ",".join(f'{name}="{value}"' for name, value in quoted) + "}" if labels else ""

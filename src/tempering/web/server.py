@@ -38,6 +38,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
     Raises:
         UsageError: the address cannot be used.
     """
+    found = None
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind)
@@ -45,6 +46,8 @@ def bound_socket(host: str, port: int) -> socket.socket:
         found.bind(address)
         found.listen(1024)
     except OSError as problem:
+        if found:
+            found.close()
         raise UsageError(f"cannot listen on {host} port {port}: {problem.strerror}; choose another --port") from None
     return found
 
