@@ -29,11 +29,12 @@ from tempering.models.base import (
     shown_prompt,
 )
 from tempering.params import SamplingParams
-from tempering.sampling.distribution import Processed, process
-from tempering.sampling.draw import choose
+from tempering.sampling.distribution import Processed
+from tempering.sampling.draw import draw_rows
 from tempering.sampling.mirostat import first_mu, next_mu
 from tempering.sampling.noise import gumbel, sequence_of
 from tempering.sampling.penalties import Context
+from tempering.sampling.plan import pays
 from tempering.sampling.rows import checked_rows
 
 BATCH = 64
@@ -132,6 +133,11 @@ class _Row:
     entropies: list[float] = field(default_factory=list)
     alternatives: tuple[Alternative, ...] = ()
     mu: float | None = None
+
+    @property
+    def begins(self) -> bool:
+        """Whether the next token is taken from the request instead of drawn."""
+        return len(self.tokens) < len(self.request.begin)
 
     def finish_reason(self, token: int, info_end: tuple[int, ...], context: int) -> FinishReason | None:
         if token in info_end:
@@ -314,26 +320,39 @@ def _draw(rows: list[_Row], logits: NDArray[np.float32]) -> NDArray[np.int64]:
     steps = np.array([len(row.tokens) for row in rows], dtype=np.uint64)
     sequences = np.array([row.sequence for row in rows], dtype=np.uint64)
     tokens = np.empty(len(rows), dtype=np.int64)
+    vocabulary = logits.shape[1]
     for seed, by_seed in _groups(rows, lambda row: row.request.params.seed).items():
-        noise = gumbel(seed, sequences[by_seed], steps[by_seed], logits.shape[1])
+        # One sample at several temperatures shares its noise; where kernels draw, they make only what they need of it.
+        noise = None if pays(vocabulary) else gumbel(seed, sequences[by_seed], steps[by_seed], vocabulary)
         place = {row: at for at, row in enumerate(by_seed)}
         for params, group in _groups(rows, lambda row: row.request.params, by_seed).items():
             context = None
             if NEEDS_CONTEXT & set(params.active_steps()):
                 context = [Context(rows[i].prefix.tokens, tuple(rows[i].tokens), rows[i].mu) for i in group]
-            state = process(logits[group], params, context)
-            tokens[group] = choose(state, noise[[place[i] for i in group]])
+            drawn = draw_rows(
+                logits[group],
+                params,
+                seed,
+                sequences[group],
+                steps[group],
+                context=context,
+                noise=None if noise is None else noise[[place[i] for i in group]],
+                whole=any(rows[i].shown or rows[i].begins for i in group),
+            )
+            tokens[group] = drawn.tokens
             for at, index in enumerate(group):
-                row = rows[index]
-                if len(row.tokens) < len(row.request.begin):
+                row, state = rows[index], drawn.state
+                facts = drawn.raw_logprobs[at], drawn.processed_logprobs[at]
+                if row.begins and state:
                     tokens[index] = row.request.begin[len(row.tokens)]
-                row.raw.append(float(state.raw_logprobs[at, tokens[index]]))
-                row.processed.append(float(state.logprobs[at, tokens[index]]))
-                row.entropies.append(float(state.entropy[at]))
+                    facts = state.raw_logprobs[at, tokens[index]], state.logprobs[at, tokens[index]]
+                row.raw.append(float(facts[0]))
+                row.processed.append(float(facts[1]))
+                row.entropies.append(float(drawn.entropies[at]))
                 if params.mirostat_tau > 0:
                     before = first_mu(params) if row.mu is None else row.mu
                     row.mu = float(next_mu(before, row.processed[-1], params))
-                row.alternatives = _alternatives(state, at, row.shown)
+                row.alternatives = _alternatives(state, at, row.shown) if state else ()
     return tokens
 
 

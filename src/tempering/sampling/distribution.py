@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -67,19 +68,28 @@ def process(
     """
     raw, leading = checked_rows(logits)
     if coins is not None or "xtc" not in params.active_steps():
-        return _process(raw, leading, params, context, coins)
+        return apply_steps(raw, leading, params, context=context, coins=coins)
     q = params.xtc_probability
-    off, on = (_process(raw, leading, params, context, np.full(len(raw), coin)) for coin in (1.0, -1.0))
+    off, on = (
+        apply_steps(raw, leading, params, context=context, coins=np.full(len(raw), coin)) for coin in (1.0, -1.0)
+    )
     if q == 1:
         return on
     mean = np.logaddexp(off.logprobs + np.log1p(-q), on.logprobs + np.log(q))
     return Processed(raw, off.ranking, off.keep | on.keep, mean, leading)
 
 
-def _process(
-    raw: Rows, leading: tuple[int, ...], params: SamplingParams, context: ContextLike, coins: Coins | None
+def apply_steps(
+    raw: Rows,
+    leading: tuple[int, ...],
+    params: SamplingParams,
+    *,
+    context: ContextLike = None,
+    coins: Coins | None = None,
+    done: Collection[str] = (),
 ) -> Processed:
-    active = set(params.active_steps())
+    """Apply the steps of the order to checked rows, except those that are done; see ``process``."""
+    active = set(params.active_steps()) - set(done)
     ranking = scores = raw
     keep = ~np.isneginf(raw)
     before_joint: Mask | None = None

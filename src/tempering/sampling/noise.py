@@ -1,7 +1,8 @@
 """Counter-based noise: the same key gives the same number, whatever else was drawn. Knows nothing of logits.
 
 Philox4x64-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), as NumPy implements it. Key: (seed,
-a constant of this library). Counter: (token // 4 + 1, step, sequence, 0); the word is token % 4.
+a constant of this library). Counter: (token // 4 + 1, step, sequence, stream); the word is token % 4. Stream 0 is the
+noise of tokens; other streams give one number a row.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from tempering.errors import ParameterError
 
 DOMAIN = 0x74656D706572  # "temper": keeps this library's streams apart from any other use of the same seed
 WORDS = 2**64
+TOKENS, INVERSE, COIN = 0, 1, 2
+"""The streams: Gumbel noise, the uniform of the inverse draw, the coin of XTC."""
 
 
-def words(seed: int, sequence: int, step: int, count: int) -> NDArray[np.uint64]:
+def words(seed: int, sequence: int, step: int, count: int, stream: int = TOKENS) -> NDArray[np.uint64]:
     """Return ``count`` random 64-bit words, one a token.
 
     Args:
@@ -25,6 +28,7 @@ def words(seed: int, sequence: int, step: int, count: int) -> NDArray[np.uint64]
         sequence: in [0, 2**64): which text.
         step: in [0, 2**64): which place in the text.
         count: how many, >= 0; the first n words do not depend on it.
+        stream: which stream.
 
     Raises:
         ParameterError: a key is outside its range.
@@ -34,7 +38,7 @@ def words(seed: int, sequence: int, step: int, count: int) -> NDArray[np.uint64]
             raise ParameterError(f"{name} must be in [0, 2**64), got {value}", field=name)
     # NumPy raises the counter before it makes a block: the first block is that of counter 1.
     # A list of Python integers beyond 2**63 would pass through float64 and lose its low bits: name the type.
-    key, counter = np.array([seed, DOMAIN], np.uint64), np.array([0, step, sequence, 0], np.uint64)
+    key, counter = np.array([seed, DOMAIN], np.uint64), np.array([0, step, sequence, stream], np.uint64)
     generator = np.random.Philox(key=key, counter=counter)
     return np.asarray(generator.random_raw(count), dtype=np.uint64)
 
@@ -49,7 +53,24 @@ def uniforms(seed: int, sequence: int, step: int, count: int) -> NDArray[np.floa
         >>> uniforms(7, 0, 0, 3).round(4)
         array([0.6243, 0.3679, 0.0241])
     """
-    return ((words(seed, sequence, step, count) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+    return _inside(words(seed, sequence, step, count))
+
+
+def _inside(drawn: NDArray[np.uint64]) -> NDArray[np.float64]:
+    return np.asarray(((drawn >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52)
+
+
+def one_each(seed: int, sequence: ArrayLike, step: ArrayLike, stream: int) -> NDArray[np.float64]:
+    """Return one uniform number inside (0, 1) for each row, shape [...], of a stream of its own.
+
+    Example:
+        >>> one_each(7, [0, 1], 5, COIN).round(4)
+        array([0.0248, 0.9572])
+    """
+    sequences, steps = np.broadcast_arrays(whole("sequence", sequence), whole("step", step))
+    keys = zip(sequences.ravel().tolist(), steps.ravel().tolist(), strict=True)
+    drawn = [words(seed, one, at, 1, stream)[0] for one, at in keys]
+    return _inside(np.array(drawn, dtype=np.uint64)).reshape(sequences.shape)
 
 
 def gumbel(seed: int, sequence: ArrayLike, step: ArrayLike, vocabulary: int) -> NDArray[np.float64]:
@@ -66,7 +87,7 @@ def gumbel(seed: int, sequence: ArrayLike, step: ArrayLike, vocabulary: int) -> 
         >>> bool((rows[0] == rows[2]).all()), bool((rows[0] == rows[1]).any())
         (True, False)
     """
-    sequences, steps = np.broadcast_arrays(_whole("sequence", sequence), _whole("step", step))
+    sequences, steps = np.broadcast_arrays(whole("sequence", sequence), whole("step", step))
     keys = list(zip(sequences.ravel().tolist(), steps.ravel().tolist(), strict=True))
     # Rows with the same key (one sample at several temperatures) share their noise: compute it once.
     place = {key: index for index, key in enumerate(dict.fromkeys(keys))}
@@ -77,7 +98,12 @@ def gumbel(seed: int, sequence: ArrayLike, step: ArrayLike, vocabulary: int) -> 
     return noise[[place[key] for key in keys]].reshape(*sequences.shape, vocabulary)
 
 
-def _whole(name: str, value: ArrayLike) -> NDArray[np.uint64]:
+def whole(name: str, value: ArrayLike) -> NDArray[np.uint64]:
+    """Return keys as unsigned integers.
+
+    Raises:
+        ParameterError: one is not a whole number in [0, 2**64).
+    """
     array = np.asarray(value)
     if array.dtype.kind not in "iu" or (array.size and int(array.min()) < 0):
         raise ParameterError(f"{name} must be whole numbers in [0, 2**64)", field=name)

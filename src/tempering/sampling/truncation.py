@@ -97,7 +97,8 @@ def typical_p(step: Step, mass: float) -> Mask:
     distance = np.abs(-step.logprobs - entropy(step.logprobs)[:, None])
     ranked = np.take_along_axis(distance, step.by_rank, axis=1)
     # Sorted within the ranking, so that equally typical tokens stand by probability, then id.
-    nearest = np.argsort(np.round(ranked, 12), axis=1, kind="stable")
+    # Beyond a distance of 1e6 nats no token has any mass, and rounding would overflow.
+    nearest = np.argsort(np.round(np.minimum(ranked, 1e6), 12), axis=1, kind="stable")
     return _prefix(step, np.take_along_axis(step.by_rank, nearest, axis=1), mass)
 
 

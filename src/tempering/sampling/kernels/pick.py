@@ -1,0 +1,121 @@
+"""The winner of a row: Gumbel-max that leaves out what cannot win, and one uniform number through the CDF."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tempering.sampling.kernels.compiler import compiled
+from tempering.sampling.kernels.floats import exp2
+from tempering.sampling.kernels.mass import masses
+from tempering.sampling.kernels.philox import GUMBEL_BOUND, ZERO, block, uniform
+from tempering.sampling.kernels.scan import BLOCK
+
+
+@compiled
+def _floor(spare: float) -> np.uint64:
+    """Return a word below which 1 - u exceeds ``spare``, a little lower than need be."""
+    if spare >= 1.0:
+        return np.uint64(0)
+    return np.uint64((1.0 - spare) * 18446744073709547520.0 * (1.0 - 1e-15))
+
+
+@compiled
+def gumbel_of_row(
+    row: NDArray[np.floating],
+    maxima: NDArray[np.float64],
+    best: float,
+    rate: float,
+    seed: np.uint64,
+    sequence: np.uint64,
+    step: np.uint64,
+) -> np.int64:
+    """Return the argmax of (z - best) rate + g over a whole row, rate = 1 / T; masked tokens never win.
+
+    No Gumbel number exceeds 36.75, so blocks that would need a larger one are not read. Of the others the random words
+    are made, but a logarithm is taken only where g > t is possible: g <= -log(1 - u), so 1 - u < exp(-t).
+    """
+    winner, value = np.int64(-1), -np.inf
+    first = np.int64(np.argmax(maxima))
+    for turn in range(-1, maxima.shape[0]):
+        b = first if turn < 0 else np.int64(turn)
+        if (turn == first) or (maxima[b] - best) * rate + GUMBEL_BOUND < value or maxima[b] == -np.inf:
+            continue
+        end = min((b + 1) * BLOCK, row.shape[0])
+        floor = _floor(np.exp((maxima[b] - best) * rate - value))
+        for start in range(b * BLOCK, end, 4):
+            w0, w1, w2, w3 = block(seed, sequence, step, np.uint64(start >> 2))
+            if (w0 >= floor) | (w1 >= floor) | (w2 >= floor) | (w3 >= floor):
+                for j in range(start, min(start + 4, end)):
+                    word = w0 if j == start else w1 if j == start + 1 else w2 if j == start + 2 else w3
+                    if word >= floor and row[j] > -np.inf:
+                        score = (np.float64(row[j]) - best) * rate - np.log(-np.log(uniform(word)))
+                        if score > value or (score == value and j < winner):
+                            winner, value = np.int64(j), score
+                floor = _floor(np.exp((maxima[b] - best) * rate - value))
+    return winner
+
+
+@compiled
+def gumbel_among(
+    row: NDArray[np.floating],
+    ids: NDArray[np.int64],
+    best: float,
+    rate: float,
+    seed: np.uint64,
+    sequence: np.uint64,
+    step: np.uint64,
+) -> np.int64:
+    """Return the winner among some tokens, given by rising ids, which share their blocks of noise."""
+    winner, value, last = np.int64(-1), -np.inf, np.int64(-1)
+    w0, w1, w2, w3 = ZERO, ZERO, ZERO, ZERO
+    for i in range(ids.shape[0]):
+        j = ids[i]
+        if j >> 2 != last:
+            last = j >> 2
+            w0, w1, w2, w3 = block(seed, sequence, step, np.uint64(last))
+        word = w0 if j & 3 == 0 else w1 if j & 3 == 1 else w2 if j & 3 == 2 else w3
+        x = (np.float64(row[j]) - best) * rate
+        if x + GUMBEL_BOUND > value:
+            score = x - np.log(-np.log(uniform(word)))
+            if score > value:
+                winner, value = j, score
+    return winner
+
+
+@compiled
+def inverse_among(row: NDArray[np.floating], ids: NDArray[np.int64], best: float, scale: float, u: float) -> np.int64:
+    """Return the first of some tokens at which their running sum exceeds u of all."""
+    total, running = 0.0, 0.0
+    for i in range(ids.shape[0]):
+        total += exp2((np.float64(row[ids[i]]) - best) * scale)
+    for i in range(ids.shape[0]):
+        running += exp2((np.float64(row[ids[i]]) - best) * scale)
+        if running > u * total:
+            return ids[i]
+    return ids[ids.shape[0] - 1]
+
+
+@compiled
+def inverse_of_row(
+    row: NDArray[np.floating], maxima: NDArray[np.float64], best: float, scale: float, u: float
+) -> np.int64:
+    """Return the first token, by id, at which the running sum of 2^((z - best) scale) exceeds u of all."""
+    sums = np.empty(maxima.shape[0])
+    for exact in (False, True):
+        total, off = masses(row, maxima, best, scale, exact, sums)
+        before, b = 0.0, 0
+        while b < sums.shape[0] - 1 and before + sums[b] <= u * total:
+            before, b = before + sums[b], b + 1
+        if not exact and (u * total - before <= off or before + sums[b] - u * total <= off):
+            continue
+        found = np.int64(-1)
+        for j in range(b * BLOCK, min((b + 1) * BLOCK, row.shape[0])):
+            if row[j] > -np.inf:
+                found, after = np.int64(j), before + exp2((np.float64(row[j]) - best) * scale)
+                if after > u * total:
+                    break
+                before = after
+        if exact or (after - u * total > off and u * total - before > off):
+            break
+    return found

@@ -1,0 +1,64 @@
+"""One read of a row: whether it is fit to be drawn from, and the largest logit of each block of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tempering.sampling.kernels.compiler import compiled
+from tempering.sampling.kernels.floats import bits32, float32
+
+BLOCK = 512
+"""Tokens that share a maximum: what cannot matter is skipped by the block."""
+
+FINE, NOT_A_NUMBER, INFINITE, EMPTY = 0, 1, 2, 3
+
+
+SIGN, INFINITY = np.int32(0x7FFFFFFF), np.int32(0x7F800000)
+
+
+@compiled
+def _extremes(block: NDArray[np.float32]) -> tuple[np.int32, np.int32]:
+    """Return the largest sortable key and the largest magnitude of a block: a maximum of integers runs in vectors."""
+    top, size = np.int32(-(2**31)), np.int32(0)
+    for j in range(block.shape[0]):
+        word = bits32(block[j])
+        top = max(top, word ^ ((word >> np.int32(31)) & SIGN))
+        size = max(size, word & SIGN)
+    return top, size
+
+
+@compiled
+def scan32(row: NDArray[np.float32], maxima: NDArray[np.float64]) -> int:
+    """Write the maximum of each block of a float32 row; return what is wrong with the row, if anything."""
+    verdict = EMPTY
+    for b in range(maxima.shape[0]):
+        top, size = _extremes(row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])])
+        if size > INFINITY:
+            return NOT_A_NUMBER
+        maxima[b] = float32(top ^ ((top >> np.int32(31)) & SIGN))
+        if maxima[b] == np.inf:
+            verdict = INFINITE
+        elif verdict == EMPTY and maxima[b] > -np.inf:
+            verdict = FINE
+    return verdict
+
+
+@compiled
+def scan64(row: NDArray[np.float64], maxima: NDArray[np.float64]) -> int:
+    """Do the same for a float64 row."""
+    verdict = EMPTY
+    for b in range(maxima.shape[0]):
+        part = row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])]
+        top, odd = -np.inf, False
+        for j in range(part.shape[0]):
+            odd |= part[j] != part[j]
+            top = max(top, part[j])
+        if odd:
+            return NOT_A_NUMBER
+        maxima[b] = top
+        if top == np.inf:
+            verdict = INFINITE
+        elif verdict == EMPTY and top > -np.inf:
+            verdict = FINE
+    return verdict
