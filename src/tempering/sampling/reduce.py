@@ -119,7 +119,8 @@ def reduced_draw(logits: ArrayLike, drawing: Drawing, context: ContextLike) -> D
     raw = scanned(given, logits)
     seen = contexts_of(context, len(raw))
     rows = _penalised(given, raw, drawing, seen)
-    drawn = Draws(np.empty(len(rows), np.int64), *(np.full(len(rows), math.nan) for _ in range(3)))
+    raw_logprobs, processed_logprobs, entropies = np.full((3, len(rows)), math.nan)
+    drawn = Draws(np.empty(len(rows), np.int64), raw_logprobs, processed_logprobs, entropies)
     if drawing.plan.first is None:
         _whole(rows, drawing, drawn)
     elif (kept := _kept(rows, drawing, seen)) is None or not _from_kept(rows, kept, drawing, seen, drawn):
