@@ -103,7 +103,7 @@ def test_the_loops_draw_what_the_definitions_draw(rule: dict[str, Any], method: 
                 same(*both(z, params, method, context))
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     z=st.tuples(DTYPES, st.tuples(st.integers(1, 3), WIDTHS)).flatmap(
         lambda t: hnp.arrays(t[0], t[1], elements=VALUES.map(t[0]), fill=VALUES.map(t[0]))

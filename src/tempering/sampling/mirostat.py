@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tempering.errors import ParameterError
 from tempering.params import SamplingParams
 from tempering.sampling.rows import Mask
 from tempering.sampling.truncation import TOLERANCE, Step
@@ -44,3 +45,16 @@ def next_mu(
     """
     surprise = -np.asarray(processed_logprob, dtype=np.float64) / np.log(2)
     return np.asarray(mu - params.mirostat_eta * (surprise - params.mirostat_tau), dtype=np.float64)
+
+
+def refuse_state(params: SamplingParams) -> None:
+    """Check that nothing has to be carried from token to token.
+
+    Raises:
+        ParameterError: mirostat is on.
+    """
+    if params.mirostat_tau > 0:
+        raise ParameterError(
+            "mirostat carries a state from token to token, which a logits processor cannot: use tempering.generate",
+            field="mirostat_tau",
+        )
