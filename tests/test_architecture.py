@@ -18,6 +18,7 @@ WAY = [
     "orders",
     "params",
     "sampling",
+    "adapters",
     "models",
     "generation",
     "measures",

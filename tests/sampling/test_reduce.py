@@ -17,7 +17,7 @@ from tempering import Context, SamplingParams, draw
 from tempering.errors import LogitsError
 from tempering.orders import ENGINES
 from tempering.sampling import plan
-from tempering.sampling.draw import Drawn, draw_rows
+from tempering.sampling.draw import Draws, draw_rows
 
 # On a grid, so that ties are common; far below, so that whole blocks are skipped; masked.
 VALUES = st.one_of(st.integers(-24, 24).map(lambda i: i / 4), st.sampled_from([-60.0, -700.0, -np.inf, 11.5]))
@@ -76,7 +76,7 @@ def rows_of(width: int, kind: str, seed: int) -> np.ndarray:
     return z
 
 
-def both(z: np.ndarray, params: SamplingParams, method: str, context: Any = None) -> tuple[Drawn, Drawn]:
+def both(z: np.ndarray, params: SamplingParams, method: str, context: Any = None) -> tuple[Draws, Draws]:
     keys = np.arange(len(z), dtype=np.uint64) * np.uint64(77), np.full(len(z), 2**40 + 5, dtype=np.uint64)
     quick = draw_rows(z, params, 3, *keys, context=context, method=method)
     with pytest.MonkeyPatch.context() as patch:
@@ -85,7 +85,7 @@ def both(z: np.ndarray, params: SamplingParams, method: str, context: Any = None
     return quick, plain
 
 
-def same(quick: Drawn, plain: Drawn) -> None:
+def same(quick: Draws, plain: Draws) -> None:
     assert quick.tokens.tolist() == plain.tokens.tolist()
     for name in ("raw_logprobs", "processed_logprobs", "entropies"):
         assert np.allclose(getattr(quick, name), getattr(plain, name), rtol=1e-12, atol=1e-11), name
@@ -103,7 +103,7 @@ def test_the_loops_draw_what_the_definitions_draw(rule: dict[str, Any], method: 
                 same(*both(z, params, method, context))
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     z=st.tuples(DTYPES, st.tuples(st.integers(1, 3), WIDTHS)).flatmap(
         lambda t: hnp.arrays(t[0], t[1], elements=VALUES.map(t[0]), fill=VALUES.map(t[0]))

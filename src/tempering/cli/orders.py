@@ -14,7 +14,12 @@ from tempering.cli import options
 from tempering.params import SamplingParams
 
 if TYPE_CHECKING:
+    from tempering.sampling.binding import TruncationReport
     from tempering.sampling.equivalence import OrderFacts
+
+
+ROWS_OF_REPORT = 32
+"""Steps that the truncation report looks at, spread over the text: it goes through many temperatures."""
 
 
 @options.with_sampling
@@ -45,6 +50,7 @@ def orders(
     from tempering.generation.decode import read_prompt  # noqa: PLC0415 - engines are loaded when a command runs
     from tempering.models.base import require_logits  # noqa: PLC0415
     from tempering.models.registry import load_model  # noqa: PLC0415
+    from tempering.sampling.binding import truncation_report  # noqa: PLC0415
     from tempering.sampling.equivalence import compare_orders, translate  # noqa: PLC0415
 
     loaded = require_logits(load_model(model or "embedded"))
@@ -53,14 +59,17 @@ def orders(
     logits = loaded.score(tokens)
     facts = compare_orders(logits, params)
     translation = translate(params, to, logits) if to else None
+    report = truncation_report(logits[:: max(1, -(-len(logits) // ROWS_OF_REPORT))], params)
     if as_json:
         record: dict[str, Any] = {"n": len(tokens), "params": params.as_dict()}
         record["orders"] = [_jsonable(asdict(row)) for row in facts]
+        record["truncation"] = _jsonable(asdict(report)) | {"sentences": report.sentences()}
         if translation:
             record["translation"] = asdict(translation) | {"params": translation.params.as_dict()}
         print(json.dumps(record, indent=1, allow_nan=False))
         return
     _print(facts, len(tokens))
+    _print_truncation(report)
     if translation:
         print(f"\nas {to}: {_settings(translation.params)}")
         print(f"{translation.note}; {translation.gap:.4f} of the probability moves on these {len(tokens)} steps")
@@ -80,6 +89,17 @@ def _print(facts: list[OrderFacts], n: int) -> None:
             f"{row.equivalent_temperature:>14.3f}{row.moved:>8.3f}"
         )
     print(f"means over {n} steps (equivalent T: median); entropy in nats")
+
+
+def _print_truncation(report: TruncationReport) -> None:
+    if not report.rules:
+        return
+    print(
+        f"\ntruncation keeps {report.kept:.1f} tokens and drops {report.dropped:.3f} of the mass (n = {report.n} steps)"
+    )
+    for rule, sentence in zip(report.rules, report.sentences(), strict=True):
+        print(f"  {sentence}; in its turn it drops {rule.removed:.1f} tokens with {rule.dropped:.3f} of the mass")
+    print("  decides: it alone gives the kept set in most steps; inactive: leaving it out changes nothing in most")
 
 
 def _settings(params: SamplingParams) -> str:

@@ -30,14 +30,15 @@ from tempering.models.base import (
 )
 from tempering.params import SamplingParams
 from tempering.sampling.distribution import Processed
-from tempering.sampling.draw import draw_rows, law
-from tempering.sampling.mirostat import mu_after
+from tempering.sampling.draw import draw_rows
+from tempering.sampling.mirostat import first_mu, next_mu
 from tempering.sampling.noise import gumbel, sequence_of
 from tempering.sampling.penalties import Context
 from tempering.sampling.plan import pays
 from tempering.sampling.rows import checked_rows
 
 BATCH = 64
+
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -129,16 +130,12 @@ class _Row:
     processed: list[float] = field(default_factory=list)
     entropies: list[float] = field(default_factory=list)
     alternatives: tuple[Alternative, ...] = ()
+    mu: float | None = None
 
     @property
-    def is_begun(self) -> bool:
-        """Whether the next token is given by the request."""
+    def begins(self) -> bool:
+        """Whether the next token is taken from the request instead of drawn."""
         return len(self.tokens) < len(self.request.begin)
-
-    def context(self, params: SamplingParams) -> Context:
-        """Return what penalties and mirostat look back at."""
-        mu = mu_after(self.processed, params) if params.mirostat_tau else None
-        return Context(self.prefix.tokens, tuple(self.tokens), mu)
 
     def finish_reason(self, token: int, info_end: tuple[int, ...], context: int) -> FinishReason | None:
         if token in info_end:
@@ -327,36 +324,46 @@ def _draw(rows: list[_Row], logits: NDArray[np.float32]) -> NDArray[np.int64]:
         noise = None if pays(vocabulary) else gumbel(seed, sequences[by_seed], steps[by_seed], vocabulary)
         place = {row: at for at, row in enumerate(by_seed)}
         for params, group in _groups(rows, lambda row: row.request.params, by_seed).items():
-            context = [rows[i].context(params) for i in group] if params.looks_back else None
-            keys = sequences[group], steps[group]
-            mine = None if noise is None else noise[[place[i] for i in group]]
-            drawn = draw_rows(logits[group], params, seed, *keys, context=context, noise=mine)
+            context = None
+            if params.looks_back:
+                context = [Context(rows[i].prefix.tokens, tuple(rows[i].tokens), rows[i].mu) for i in group]
+            drawn = draw_rows(
+                logits[group],
+                params,
+                seed,
+                sequences[group],
+                steps[group],
+                context=context,
+                noise=None if noise is None else noise[[place[i] for i in group]],
+                whole=any(rows[i].shown or rows[i].begins for i in group),
+            )
             tokens[group] = drawn.tokens
             for at, index in enumerate(group):
-                row = rows[index]
-                facts = drawn.raw_logprobs[at], drawn.processed_logprobs[at], drawn.entropies[at]
-                if row.is_begun or row.shown:  # more is asked than the token that the noise chose
-                    one = slice(at, at + 1)
-                    seen = context[one] if context else None
-                    state = law(logits[index : index + 1], params, seed, keys[0][one], keys[1][one], context=seen)
-                    if row.is_begun:
-                        tokens[index] = row.request.begin[len(row.tokens)]
-                    facts = state.raw_logprobs[0, tokens[index]], state.logprobs[0, tokens[index]], state.entropy[0]
-                    row.alternatives = _alternatives(state, row.shown)
-                for values, fact in zip((row.raw, row.processed, row.entropies), facts, strict=True):
-                    values.append(float(fact))
+                row, state = rows[index], drawn.state
+                facts = drawn.raw_logprobs[at], drawn.processed_logprobs[at]
+                if row.begins and state:
+                    tokens[index] = row.request.begin[len(row.tokens)]
+                    facts = state.raw_logprobs[at, tokens[index]], state.logprobs[at, tokens[index]]
+                row.raw.append(float(facts[0]))
+                row.processed.append(float(facts[1]))
+                row.entropies.append(float(drawn.entropies[at]))
+                if params.mirostat_tau > 0:
+                    before = first_mu(params) if row.mu is None else row.mu
+                    row.mu = float(next_mu(before, row.processed[-1], params))
+                row.alternatives = _alternatives(state, at, row.shown) if state else ()
     return tokens
 
 
-def _alternatives(state: Processed, count: int) -> tuple[Alternative, ...]:
-    """Return the tokens of largest logit of one row, largest first, ties by id."""
+def _alternatives(state: Processed, at: int, count: int) -> tuple[Alternative, ...]:
+    """Return the tokens of largest logit in a row, largest first, ties by id."""
     if not count:
         return ()
-    scores = state.raw[0]
+    scores = state.raw[at]
     best = np.flatnonzero(scores >= np.partition(scores, -count)[-count])
     best = best[np.argsort(-scores[best], kind="stable")][:count]
     return tuple(
-        Alternative(int(token), float(state.raw_logprobs[0, token]), float(state.logprobs[0, token])) for token in best
+        Alternative(int(token), float(state.raw_logprobs[at, token]), float(state.logprobs[at, token]))
+        for token in best
     )
 
 

@@ -18,7 +18,7 @@ METHODS = ("gumbel", "inverse")
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Draws:
     """Tokens with what is known of them; arrays of shape [rows].
 
     Attributes:
@@ -26,12 +26,14 @@ class Drawn:
         raw_logprobs: log-probabilities under the untouched logits at T=1, nats.
         processed_logprobs: log-probabilities under the settings, nats.
         entropies: of the distribution under the settings, nats.
+        state: the distribution itself; None where compiled loops drew without making it.
     """
 
     tokens: NDArray[np.int64]
     raw_logprobs: NDArray[np.float64]
     processed_logprobs: NDArray[np.float64]
     entropies: NDArray[np.float64]
+    state: Processed | None = None
 
 
 def choose(processed: Processed, noise: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -43,26 +45,6 @@ def invert(processed: Processed, u: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the first token of each row, in the order of ids, at which the running mass exceeds u, shape [rows]."""
     running = np.cumsum(np.exp(processed.logprobs), axis=1)
     return np.asarray((running > u[:, None] * running[:, -1:]).argmax(axis=1), dtype=np.int64)
-
-
-def law(
-    logits: ArrayLike,
-    params: SamplingParams,
-    seed: int,
-    sequences: NDArray[np.uint64],
-    steps: NDArray[np.uint64],
-    *,
-    context: ContextLike = None,
-) -> Processed:
-    """Return what the rows are drawn from: every step of the order, with the coins that XTC throws at these keys.
-
-    Example:
-        >>> keys = np.zeros(1, np.uint64)
-        >>> np.exp(law([[0.0, 0.0]], SamplingParams(top_k=1), 7, keys, keys).logprobs)
-        array([[1., 0.]])
-    """
-    coins = one_each(seed, sequences, steps, COIN) if "xtc" in params.active_steps() else None
-    return process(logits, params, context, coins)
 
 
 def draw(
@@ -125,7 +107,8 @@ def draw_rows(
     method: str = "gumbel",
     noise: NDArray[np.float64] | None = None,
     facts: bool = True,
-) -> Drawn:
+    whole: bool = False,
+) -> Draws:
     """Draw one token a row, with what generation notes of it.
 
     Large vocabularies go through compiled loops, which give the same tokens (``tempering.sampling.reduce``).
@@ -140,6 +123,7 @@ def draw_rows(
         method: ``gumbel`` or ``inverse``.
         noise: the rows' Gumbel noise, [rows, vocab], if it is at hand.
         facts: whether logprobs and entropies are wanted; NaN where not.
+        whole: whether the distribution itself is wanted, which compiled loops do not make.
 
     Raises:
         LogitsError: a row must not be sampled.
@@ -151,19 +135,20 @@ def draw_rows(
     if not 0 <= seed < 2**64:
         raise ParameterError(f"seed must be in [0, 2**64), got {seed}", field="seed")
     shape, inverse = np.shape(logits), method == "inverse"
-    if noise is None and shape and pays(shape[-1]) and (way := plan(params)) is not None:
+    if noise is None and not whole and shape and pays(shape[-1]) and (way := plan(params)) is not None:
         from tempering.sampling.reduce import Drawing, reduced_draw  # noqa: PLC0415 - loads the compiler
 
         drawing = Drawing(params, way, seed, sequences, steps, inverse, facts)
         if (drawn := reduced_draw(logits, drawing, context)) is not None:
             return drawn
-    state = law(logits, params, seed, sequences, steps, context=context)
+    coins = one_each(seed, sequences, steps, COIN) if "xtc" in params.active_steps() else None
+    state = process(logits, params, context, coins)
     if inverse:
         tokens = invert(state, one_each(seed, sequences, steps, INVERSE))
     else:
         tokens = choose(state, gumbel(seed, sequences, steps, state.raw.shape[1]) if noise is None else noise)
     if not facts:
         unknown = np.full(len(tokens), np.nan)
-        return Drawn(tokens, unknown, unknown, unknown)
+        return Draws(tokens, unknown, unknown, unknown)
     at = np.arange(len(tokens)), tokens
-    return Drawn(tokens, state.raw_logprobs[at], state.logprobs[at], state.entropy)
+    return Draws(tokens, state.raw_logprobs[at], state.logprobs[at], state.entropy, state)

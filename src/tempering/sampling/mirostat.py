@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tempering.errors import ParameterError
 from tempering.params import SamplingParams
 from tempering.sampling.rows import Mask
 from tempering.sampling.truncation import TOLERANCE, Step
@@ -48,14 +47,14 @@ def next_mu(
     return np.asarray(mu - params.mirostat_eta * (surprise - params.mirostat_tau), dtype=np.float64)
 
 
-def mu_after(processed_logprobs: Sequence[float], params: SamplingParams) -> float:
-    """Return the bound for the token after a text, from the processed logprobs of its tokens.
+def refuse_state(params: SamplingParams) -> None:
+    """Check that nothing has to be carried from token to token.
 
-    Example:
-        >>> round(mu_after([-0.7, -2.1], SamplingParams(mirostat_tau=3)), 3)
-        6.196
+    Raises:
+        ParameterError: mirostat is on.
     """
-    mu = np.float64(first_mu(params))
-    for logprob in processed_logprobs:
-        mu = mu - params.mirostat_eta * (-logprob / np.log(2) - params.mirostat_tau)
-    return float(mu)
+    if params.mirostat_tau > 0:
+        raise ParameterError(
+            "mirostat carries a state from token to token, which a logits processor cannot: use tempering.generate",
+            field="mirostat_tau",
+        )

@@ -71,7 +71,7 @@ def penalise(logits: Rows, params: SamplingParams, context: ContextLike) -> Rows
     """
     out = logits.copy()
     for row, seen in zip(out, contexts_of(context, len(logits)), strict=True):
-        used = np.unique(_ids(seen, len(row)))
+        used = np.unique(ids_of(seen, len(row)))
         row[used] = np.where(
             row[used] > 0, row[used] / params.repetition_penalty, row[used] * params.repetition_penalty
         )
@@ -80,7 +80,12 @@ def penalise(logits: Rows, params: SamplingParams, context: ContextLike) -> Rows
     return out
 
 
-def _ids(seen: Context, vocabulary: int) -> NDArray[np.int64]:
+def ids_of(seen: Context, vocabulary: int) -> NDArray[np.int64]:
+    """Return the ids of prompt and text.
+
+    Raises:
+        ParameterError: one is outside the vocabulary.
+    """
     both = np.array(seen.prompt + seen.generated, dtype=np.int64)
     if both.size and not 0 <= both.min() <= both.max() < vocabulary:
         raise ParameterError(f"context holds an id outside the vocabulary of {vocabulary}", field="context")
@@ -104,7 +109,7 @@ def dry(logits: Rows, params: SamplingParams, context: ContextLike) -> Rows:
     """
     out = logits.copy()
     for row, seen in zip(out, contexts_of(context, len(logits)), strict=True):
-        for token, length in _continuations(_ids(seen, len(row))).items():
+        for token, length in continuations(ids_of(seen, len(row))).items():
             if length >= max(params.dry_allowed_length, 1):
                 # An exponent beyond 700 overflows; so large a penalty forbids the token as it is.
                 power = min((length - params.dry_allowed_length) * np.log(params.dry_base), 700.0)
@@ -112,7 +117,7 @@ def dry(logits: Rows, params: SamplingParams, context: ContextLike) -> Rows:
     return out
 
 
-def _continuations(ids: NDArray[np.int64]) -> dict[int, int]:
+def continuations(ids: NDArray[np.int64]) -> dict[int, int]:
     """Return for each token that followed an earlier copy of the text's end the length of the longest such copy."""
     longest: dict[int, int] = {}
     last = len(ids) - 1

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tempering.params import SamplingParams
 from tempering.sampling.distribution import apply_steps
-from tempering.sampling.draw import Drawn
+from tempering.sampling.draw import Draws
 from tempering.sampling.kernels.cuts import Cut, Row, first_best, ids_within, threshold, top_k, top_p
 from tempering.sampling.kernels.mass import LOG2_E, moments
 from tempering.sampling.kernels.philox import first_uniforms, gumbel_at
@@ -106,7 +106,7 @@ def cut_of(row: Row, plan: Plan, params: SamplingParams, mu: float) -> Cut | Non
     return threshold(row, str(plan.first), value, plan.temperature)
 
 
-def reduced_draw(logits: ArrayLike, drawing: Drawing, context: ContextLike) -> Drawn | None:
+def reduced_draw(logits: ArrayLike, drawing: Drawing, context: ContextLike) -> Draws | None:
     """Draw a token a row; None if some row must go the plain way.
 
     Raises:
@@ -119,7 +119,8 @@ def reduced_draw(logits: ArrayLike, drawing: Drawing, context: ContextLike) -> D
     raw = scanned(given, logits)
     seen = contexts_of(context, len(raw))
     rows = _penalised(given, raw, drawing, seen)
-    drawn = Drawn(np.empty(len(rows), np.int64), *(np.full(len(rows), math.nan) for _ in range(3)))
+    raw_logprobs, processed_logprobs, entropies = np.full((3, len(rows)), math.nan)
+    drawn = Draws(np.empty(len(rows), np.int64), raw_logprobs, processed_logprobs, entropies)
     if drawing.plan.first is None:
         _whole(rows, drawing, drawn)
     elif (kept := _kept(rows, drawing, seen)) is None or not _from_kept(rows, kept, drawing, seen, drawn):
@@ -154,7 +155,7 @@ def _kept(rows: list[Row], drawing: Drawing, seen: list[Context]) -> list[NDArra
 
 
 def _from_kept(
-    rows: list[Row], kept: list[NDArray[np.int64]], drawing: Drawing, seen: list[Context], drawn: Drawn
+    rows: list[Row], kept: list[NDArray[np.int64]], drawing: Drawing, seen: list[Context], drawn: Draws
 ) -> bool:
     """Draw from what the first rule kept; False if that is too much for the plain definitions to go on with."""
     if drawing.plan.simple and 0 < drawing.params.temperature < math.inf:
@@ -171,7 +172,7 @@ def _rate(temperature: float) -> float:
     return min(1 / temperature, 1e300)
 
 
-def _whole(rows: list[Row], drawing: Drawing, drawn: Drawn) -> None:
+def _whole(rows: list[Row], drawing: Drawing, drawn: Draws) -> None:
     """Draw from rows of which nothing is cut."""
     t = drawing.params.temperature
     if t == 0:
@@ -194,7 +195,7 @@ def _whole(rows: list[Row], drawing: Drawing, drawn: Drawn) -> None:
             _note(row.logits, row, i, _rate(t), drawn)
 
 
-def _note(kept: NDArray[np.floating], row: Row, at: int, rate: float, drawn: Drawn) -> None:
+def _note(kept: NDArray[np.floating], row: Row, at: int, rate: float, drawn: Draws) -> None:
     """Note log-probability and entropy of a row whose kept logits are these."""
     total, first, _ = moments(kept, row.best, LOG2_E * rate)
     gap = float(row.logits[drawn.tokens[at]]) - row.best
@@ -202,7 +203,7 @@ def _note(kept: NDArray[np.floating], row: Row, at: int, rate: float, drawn: Dra
     drawn.entropies[at] = max(math.log(total) - first / (LOG2_E * total), 0.0)
 
 
-def _among(rows: list[Row], kept: list[NDArray[np.int64]], drawing: Drawing, drawn: Drawn) -> None:
+def _among(rows: list[Row], kept: list[NDArray[np.int64]], drawing: Drawing, drawn: Draws) -> None:
     """Draw from the kept tokens, where nothing but temperature is left to do."""
     rate = _rate(drawing.params.temperature)
     u = drawing.uniforms(INVERSE) if drawing.inverse else np.empty(0)
@@ -216,7 +217,7 @@ def _among(rows: list[Row], kept: list[NDArray[np.int64]], drawing: Drawing, dra
 
 
 def _onwards(
-    rows: list[Row], kept: list[NDArray[np.int64]], drawing: Drawing, context: ContextLike, drawn: Drawn
+    rows: list[Row], kept: list[NDArray[np.int64]], drawing: Drawing, context: ContextLike, drawn: Draws
 ) -> None:
     """Let the plain definitions do the rest of the order on what the first rule has kept."""
     width = max(len(ids) for ids in kept)
