@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempering.models.base import PromptText
+from tempering.statistics import wilson
 
 Verdict = Literal["yes", "no", "unknown"]
 
@@ -78,9 +79,9 @@ class Probe:
 def greedy(cold: list[str]) -> Finding:
     """Return whether texts at T = 0 are all the same, and where they part if not."""
     common = max(Counter(cold).values())
-    low, high = share_of(common, len(cold))
-    evidence = group_of(cold) | {"agree": common, "low": low, "high": high}
-    rate = f"{common} of {len(cold)} texts agree (share [{low:.2f}, {high:.2f}])"
+    share = wilson([place < common for place in range(len(cold))], range(len(cold)))
+    evidence = group_of(cold) | {"agree": common, "low": share.low, "high": share.high}
+    rate = f"{common} of {len(cold)} texts agree (share [{share.low:.2f}, {share.high:.2f}])"
     if len(set(cold)) == 1:
         return Finding("greedy_repeatable", GREEDY, "yes", f"yes, as far as seen: {rate}, with other seeds", evidence)
     fork = evidence["first_fork"]
@@ -92,20 +93,6 @@ def group_of(texts: list[str]) -> dict[str, Any]:
     """Return how far texts agree: their number, how many differ, and where the first two part."""
     pairs = [_common(*pair) for pair in combinations(sorted(set(texts)), 2)]
     return {"n": len(texts), "different": len(set(texts)), "first_fork": min(pairs, default=None)}
-
-
-def share_of(count: int, n: int) -> tuple[float, float]:
-    """Return the 95 % score interval (Wilson 1927) of a share; the texts of one prompt are its units.
-
-    Example:
-        >>> low, high = share_of(8, 8)
-        >>> round(low, 2), high
-        (0.68, 1.0)
-    """
-    from scipy.stats import binomtest  # noqa: PLC0415 - loaded when used, for a light start
-
-    interval = binomtest(count, n).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def fewer_kinds(first: Sequence[str], second: Sequence[str]) -> float:

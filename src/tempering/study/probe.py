@@ -8,7 +8,8 @@ from tempering.models.base import LogitsModel, Model, PromptText
 from tempering.models.openai import OpenAIModel
 from tempering.params import SamplingParams
 from tempering.sampling.facts import facts
-from tempering.study.findings import PROMPT, Finding, Probe, greedy, share_of
+from tempering.statistics import wilson
+from tempering.study.findings import PROMPT, Finding, Probe, greedy
 from tempering.study.server_probe import probe_server
 
 
@@ -61,13 +62,13 @@ def probe_logits(model: LogitsModel, *, prompt: PromptText = PROMPT, repeats: in
     cold = [*texts(0.0, 1), *texts(0.0, repeats)]
     alone, together = texts(1.0, 1), texts(1.0, repeats)
     same = [first == second for first, second in zip(alone, together, strict=True)]
-    low, high = share_of(sum(same), len(same))
+    share = wilson(same, range(len(same)))
     seed = Finding(
         "seed_holds",
         "Does the seed hold, alone and in a batch?",
         "yes" if all(same) else "no",
-        f"{sum(same)} of {len(same)} texts at T = 1 are the same (share [{low:.2f}, {high:.2f}])",
-        {"pairs": len(same), "equal": sum(same), "low": low, "high": high},
+        f"{sum(same)} of {len(same)} texts at T = 1 are the same (share [{share.low:.2f}, {share.high:.2f}])",
+        {"pairs": len(same), "equal": sum(same), "low": share.low, "high": share.high},
     )
     engine = str(model.info.details.get("engine", "unknown"))
     return Probe(model.info.identity, engine, prompt, (acts, greedy(cold), seed), 4 * repeats)

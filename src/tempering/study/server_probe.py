@@ -14,6 +14,7 @@ from tempering.models.answers import Piece
 from tempering.models.base import PromptText, TextRequest
 from tempering.models.openai import OpenAIModel
 from tempering.params import SamplingParams
+from tempering.statistics import wilson
 from tempering.study.findings import (
     GREEDY,
     LEVEL,
@@ -24,7 +25,6 @@ from tempering.study.findings import (
     greedy,
     group_of,
     part_sooner,
-    share_of,
 )
 
 TEMPERATURES = (0.0, 0.5, 1.0, 1.5, 2.0, 5.0)
@@ -147,9 +147,9 @@ def _seed(asker: _Asker, repeats: int) -> Finding:
     texts = asker.texts([asker.body(1.0, seed) for seed in (*seeds, *seeds)])
     same = [first == second for first, second in zip(texts[: len(seeds)], texts[len(seeds) :], strict=True)]
     others = len(set(texts[: len(seeds)]))
-    low, high = share_of(sum(same), len(same))
-    evidence = {"pairs": len(same), "equal": sum(same), "low": low, "high": high, "different": others}
-    counts = f"{sum(same)} of {len(same)} pairs of one seed agree (share [{low:.2f}, {high:.2f}])"
+    share = wilson(same, range(len(same)))
+    evidence = {"pairs": len(same), "equal": sum(same), "low": share.low, "high": share.high, "different": others}
+    counts = f"{sum(same)} of {len(same)} pairs of one seed agree (share [{share.low:.2f}, {share.high:.2f}])"
     question = "Does the seed hold?"
     if others == 1:
         answer = f"it changes nothing at T = 1: all {len(texts)} texts are the same"
