@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tempering.generation.completion import Completion
     from tempering.generation.decode import Request, generate
     from tempering.generation.forks import ForkTree, fork_tree
+    from tempering.measures import measure, measures_for
+    from tempering.measures.base import Samples
+    from tempering.measures.corpus import open_corpus
+    from tempering.measures.graders import make_grader
     from tempering.models.base import LogitsModel, TextModel, require_logits
     from tempering.models.registry import load_model
     from tempering.params import SamplingParams
@@ -40,6 +44,7 @@ _HOME = {
     "Logprobs": "tempering.sampling.distribution",
     "Reading": "tempering.thermometer.likelihood",
     "Request": "tempering.generation.decode",
+    "Samples": "tempering.measures.base",
     "SamplingParams": "tempering.params",
     "TemperingError": "tempering.errors",
     "TextModel": "tempering.models.base",
@@ -53,6 +58,10 @@ _HOME = {
     "generate": "tempering.generation.decode",
     "load_model": "tempering.models.registry",
     "logprob": "tempering.sampling.distribution",
+    "make_grader": "tempering.measures.graders",
+    "measure": "tempering.measures",
+    "measures_for": "tempering.measures",
+    "open_corpus": "tempering.measures.corpus",
     "read_temperature": "tempering.thermometer.likelihood",
     "read_text": "tempering.thermometer.reading",
     "require_logits": "tempering.models.base",
@@ -68,6 +77,7 @@ __all__ = [
     "Logprobs",
     "Reading",
     "Request",
+    "Samples",
     "SamplingParams",
     "TemperingError",
     "TextModel",
@@ -82,6 +92,10 @@ __all__ = [
     "generate",
     "load_model",
     "logprob",
+    "make_grader",
+    "measure",
+    "measures_for",
+    "open_corpus",
     "read_temperature",
     "read_text",
     "require_logits",

@@ -31,12 +31,12 @@ def test_words_that_exist_and_words_that_do_not(completion: Make) -> None:
     assert math.isnan(value("nonword_share", completion("A raposa não estava em casa e o rei era triste.")))
 
 
-def test_shuffled_words_make_odd_pairs(completion: Make) -> None:
+def test_shuffled_words_are_pairs_that_nobody_wrote(completion: Make) -> None:
     shuffled = TEXT.replace(".", "").replace(",", "").split()
     random.Random(0).shuffle(shuffled)
-    assert value("odd_pairs", completion(TEXT)) < 0.05
-    assert value("odd_pairs", completion(" ".join(shuffled))) > value("odd_pairs", completion(TEXT)) + 0.2
-    assert math.isnan(value("odd_pairs", completion("The. The. Of. And.")))
+    assert value("known_pairs", completion(TEXT)) > 0.95
+    assert value("known_pairs", completion(" ".join(shuffled))) < value("known_pairs", completion(TEXT)) - 0.2
+    assert math.isnan(value("known_pairs", completion("The. Was. Of. And.")))
 
 
 def test_sentence_forms(completion: Make) -> None:

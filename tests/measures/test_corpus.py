@@ -54,9 +54,8 @@ def test_copied_text_is_known_and_random_words_are_new() -> None:
 def test_the_longest_copied_piece_at_equal_length(completion: Callable[..., Completion]) -> None:
     index = index_of(["once upon a time there was a fox who lived by the sea"], "c")
     texts = ["a time there was a fox now", "zig zag zog zug a fox", "upon a", "a fox who lived by the sea and more"]
-    made = tuple(
-        completion(text, sample=place) for place, text in enumerate(texts * 5 + ["zig zag zog zug a fox"] * 40)
-    )
+    every = [*texts, *["zig zag zog zug a fox"] * 40]
+    made = tuple(completion(text, sample=place) for place, text in enumerate(every))
     samples = Samples(made, corpus=index)
     assert samples.budget == 6
     got = measure("copied_span").function(samples)

@@ -192,3 +192,22 @@ def test_the_file_of_a_grader_is_beside_the_plan(tmp_path: Path) -> None:
         assert read_plan_file(plan)["grader"][key] == place
     plan.write_text("grader: number:0.5\n")
     assert make_plan(read_plan_file(plan)).grader == {"kind": "number", "tolerance": "0.5"}
+
+
+def test_how_texts_are_measured_is_no_other_plan() -> None:
+    plan = make_plan({"prompts": ["Hi"]})
+    other = {
+        "prompts": [{"id": Prompt.of("Hi").id, "text": "Hi", "expected": "x"}],
+        "grader": "exact",
+        "corpus": "c.txt",
+    }
+    assert plan.differences(make_plan(other | {"judge": "embedded", "judge_temperature": 1, "reread": True})) == []
+    assert plan.differences(make_plan({"prompts": ["Ho"]})) == ["prompts"]
+    with pytest.raises(UsageError, match="judge_temperature"):
+        make_plan({"judge_temperature": -1})
+
+
+def test_a_corpus_is_beside_the_plan(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text("corpus: texts\nreferences: good.txt\n")
+    values = read_plan_file(tmp_path / "plan.yaml")
+    assert (values["corpus"], values["references"]) == (str(tmp_path / "texts"), str(tmp_path / "good.txt"))

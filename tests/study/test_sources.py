@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tempering.errors import NoLogitsError
+from tempering.models.base import Answer, Served, TextInfo, TextRequest
 from tempering.models.onnx import OnnxModel
 from tempering.study.analysis import load_results
 from tempering.study.plan import make_plan
 from tempering.study.run import run_study
-from tempering.study.sources import Sources, grader_of
+from tempering.study.sources import Sources, grader_of, sources_of
 
 PLAN: dict[str, Any] = {
     "prompts": [
@@ -50,3 +55,67 @@ def test_a_grader_without_code_needs_no_source() -> None:
     assert made.kind == "exact"
     assert grader_of(make_plan({}), Sources()) is None
     assert grader_of(make_plan(PLAN | {"grader": "no_such_module:f"}), Sources()) is None
+
+
+def test_a_finished_study_is_measured_in_another_way_without_new_texts(
+    model: OnnxModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPERING_CACHE", str(tmp_path / "cache"))
+    folder, corpus = tmp_path / "run", tmp_path / "corpus.txt"
+    first = run_study(make_plan(PLAN), model, folder)
+    assert {f"training_novelty@{n}" for n in (1, 2, 4)} <= set(first.values["measure"])
+    assert any("hashed filter" in note and "0.38%" in note for note in first.notes)
+    corpus.write_text(" ".join(completion.text for completion in first.completions), encoding="utf-8")
+    written = (folder / "samples.jsonl").read_bytes()
+    plan = make_plan(PLAN | {"grader": "contains", "corpus": str(corpus), "references": str(corpus), "reread": True})
+    again = run_study(plan, model, folder)
+    assert (folder / "samples.jsonl").read_bytes() == written
+    assert again.completions == first.completions
+    novelty = again.values.filter(again.values["measure"] == "training_novelty@1")["value"].drop_nulls()
+    assert set(novelty) == {0.0}
+    assert {"training_novelty@3", "copied_span", "leak_mass", "reference_distance"} <= set(again.values["measure"])
+    assert "accuracy" in set(again.values["measure"])
+    # A report that is built again has neither corpus nor model, and says what they said.
+    report = load_results(folder)
+    assert report.notes == again.notes
+    assert report.identities == again.identities
+    assert sorted(report.values.rows(), key=str) == sorted(again.values.rows(), key=str)
+
+
+def test_a_judge_is_asked_again_only_when_something_changed(model: OnnxModel, tmp_path: Path) -> None:
+    judge, folder = Rater(), tmp_path / "run"
+    plan = make_plan(PLAN | {"judge": "rater"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempering.study.sources.load_model", lambda name: judge)
+        results = run_study(plan, model, folder)
+        asked = len(judge.asked)
+        assert asked > 0
+        assert results.identities["judge"] == "rater@0 at T=0"
+        assert run_study(plan, model, folder).values.equals(results.values)
+        assert len(judge.asked) == asked
+        run_study(make_plan(PLAN | {"judge": "rater", "judge_temperature": 0.5}), model, folder)
+        assert len(judge.asked) == 2 * asked
+    report = load_results(folder)
+    assert any(note.startswith("Judge: rater@0 at T=0.5") for note in report.notes)
+    assert "judged_coherence" in set(report.values["measure"])
+
+
+def test_a_server_cannot_read_its_texts_again(tmp_path: Path) -> None:
+    with pytest.raises(NoLogitsError, match="full logits"):
+        sources_of(make_plan({"reread": True}), Rater())
+
+
+class Rater:
+    """A text model that answers 3."""
+
+    info = TextInfo("rater", "rater@0", {})
+
+    def __init__(self) -> None:
+        self.asked: list[TextRequest] = []
+
+    def write(
+        self, requests: Iterable[TextRequest], *, on_text: Callable[[int, str], None] | None = None
+    ) -> Iterator[tuple[int, Answer]]:
+        for index, request in enumerate(requests):
+            self.asked.append(request)
+            yield index, Answer("3", "stop", Served())

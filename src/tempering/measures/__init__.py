@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from tempering.errors import ParameterError
 from tempering.measures.accuracy import ACCURACY, majority_at, pass_at
 from tempering.measures.base import NEEDS, Measure, Samples
-from tempering.measures.coherence import LSA_COHERENCE, NONWORD_SHARE, ODD_PAIRS, SENTENCE_FORM
+from tempering.measures.coherence import KNOWN_PAIRS, LSA_COHERENCE, NONWORD_SHARE, SENTENCE_FORM
 from tempering.measures.cohesion import ADJACENT_OVERLAP, CONNECTIVE_RATE, ENTITY_CONTINUITY
 from tempering.measures.degeneration import EARLY_STOP, LOOP_SHARE, SELF_REPETITION
 from tempering.measures.diversity import (
@@ -48,11 +48,11 @@ MEASURES: tuple[Measure, ...] = (
     ENTITY_CONTINUITY,
     CONNECTIVE_RATE,
     _COHESION,
+    KNOWN_PAIRS,
     ORDER_GAIN,
     LSA_COHERENCE,
     EMBEDDING_COHERENCE,
     NONWORD_SHARE,
-    ODD_PAIRS,
     SENTENCE_FORM,
     _COHERENCE,
     SELF_PERPLEXITY,
@@ -73,7 +73,7 @@ MEASURES: tuple[Measure, ...] = (
     TOKENS,
     ENDED,
 )
-"""Every measure of a study, in the order of a report; those with a number in their name are made by ``measure``."""
+"""Every measure of a study, in the order of a report: the first of a criterion stands for it."""
 
 VOTES = (2, 4, 8, 16, 32, 64)
 """The k of pass@k and majority@k that a study shows, as far as it has so many samples of a cell."""

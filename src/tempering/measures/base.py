@@ -103,14 +103,14 @@ class Samples:
 
     @cached_property
     def budget(self) -> int:
-        """How many words are compared where length matters: 50, or as many as nine of ten texts have, at least 1.
+        """How many words are compared where length matters: 50, or as many as 19 of 20 texts have, at least 1.
 
         Example:
             >>> Samples(()).budget
             50
         """
         lengths = sorted(len(own) for own in self.words)
-        return max(1, min(BUDGET, lengths[len(lengths) // 10])) if lengths else BUDGET
+        return max(1, min(BUDGET, lengths[len(lengths) // 20])) if lengths else BUDGET
 
     @cached_property
     def heads(self) -> tuple[tuple[str, ...] | None, ...]:

@@ -56,6 +56,8 @@ def methods(results: StudyResults) -> str:
             ),
         ),
     ]
+    if results.notes:
+        pairs.append(("Measured with", "<br>".join(escaped(note) for note in results.notes)))
     prompts = "".join(f"<li>{escaped(shown_prompt(prompt.content))}</li>" for prompt in plan.prompts)
     return (
         f"<p>{escaped(methods_text(results))}</p>{facts(pairs)}"

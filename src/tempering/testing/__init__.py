@@ -1,5 +1,6 @@
-"""Conformance suites: what a third party runs on its own model. Knows the protocols; knows no backend."""
+"""Conformance suites: what a third party runs on its own model or measure. Knows the protocols; knows no backend."""
 
+from tempering.testing.measures import check_measure
 from tempering.testing.models import check_model
 
-__all__ = ["check_model"]
+__all__ = ["check_measure", "check_model"]
