@@ -51,15 +51,17 @@ def _finding(one: CriterionRatings) -> str:
     if one.model is None:
         return "no slope can be estimated: nothing was rated twice, or ratings do not vary."
     slope = one.model.effect("temperature")
-    size = f"{number(slope.value)} points a unit of T {interval(slope.low, slope.high)}, n = {one.model.n}"
-    shared = f"T explains {100 * one.model.marginal_r2:.1f} % of the variance"
+    size = (
+        f"{number(slope.value)} points a unit of T {interval(slope.low, slope.high)}, n = {one.model.n}; "
+        f"p {_p(one.p_holm)} for four criteria; T explains {100 * one.model.marginal_r2:.1f} % of the variance"
+    )
     if one.detected:
         how = "rises" if slope.value > 0 else "falls"
         harder = "; texts get harder to follow" if one.name == "coherence" and slope.value > 0 else ""
-        return f"{how} with temperature: {size}; p {_p(one.p_holm)} for four criteria; {shared}{harder}."
+        return f"{how} with temperature: {size}{harder}."
     return (
-        f"no detectable effect of temperature ({size}; p {_p(one.p_holm)} for four criteria; {shared}). A slope of {number(one.detectable_slope)} would have "
-        "been found in four of five such studies."
+        f"no detectable effect of temperature ({size}). A slope of {number(one.detectable_slope)} would have been "
+        "found in four of five such studies."
     )
 
 
