@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from tempering.errors import ParameterError
 from tempering.statistics.clusters import interval, mean_parts, standard_error, tail
@@ -15,6 +16,7 @@ from tempering.statistics.estimate import Estimate
 from tempering.statistics.trend import trend_parts
 
 POWER = 0.8
+QUANTILES = 4000
 
 
 def smallest_detectable_effect(
@@ -95,15 +97,19 @@ def detectable(error: float, df: float, *, power: float = POWER, alpha: float = 
 @lru_cache(maxsize=256)
 def _noncentrality(df: float, power: float, alpha: float) -> float:
     """Return the shift of t, in standard errors, at which the test has the power."""
-    critical = float(stats.t.isf(alpha / 2, df))
-
-    def short(shift: float) -> float:
-        if math.isinf(df):
-            return float(stats.norm.sf(critical - shift) + stats.norm.cdf(-critical - shift)) - power
-        return float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)) - power
-
     if power <= alpha:
         return 0.0
+    if math.isinf(df):
+        critical, spread = float(special.ndtri(1 - alpha / 2)), np.ones(1)
+    else:
+        critical = float(special.stdtrit(df, 1 - alpha / 2))
+        # The noncentral t as a mixture of normals: stable where the closed form is not.
+        spread = np.sqrt(2 * special.gammaincinv(df / 2, (np.arange(QUANTILES) + 0.5) / QUANTILES) / df)
+
+    def short(shift: float) -> float:
+        found = special.ndtr(shift - critical * spread) + special.ndtr(-shift - critical * spread)
+        return float(found.mean()) - power
+
     highest = critical
     while short(highest) < 0:
         highest *= 2
@@ -115,7 +121,7 @@ def _detectable(error: float, units: int, power: float, alpha: float, confidence
         return math.nan, math.nan, math.nan
     value = detectable(error, units - 1, power=power, alpha=alpha)
     bounds = [
-        value * math.sqrt((units - 1) / float(stats.chi2.ppf(level, units - 1)))
+        value * math.sqrt((units - 1) / (2 * float(special.gammaincinv((units - 1) / 2, level))))
         for level in ((1 + confidence) / 2, (1 - confidence) / 2)
     ]
     return bounds[0], value, bounds[1]

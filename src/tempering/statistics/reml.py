@@ -20,6 +20,7 @@ from tempering.errors import ParameterError
 Array = NDArray[np.float64]
 Labels = Sequence[object] | NDArray[np.generic]
 STEP = 1e-3
+SMALL = 0.3
 
 
 @dataclass(frozen=True)
@@ -113,32 +114,33 @@ class Problem:
 
 
 def best_ratios(problem: Problem) -> Array:
-    """Return the ratios of least deviance. Every pattern of zeros is tried, as the deviance is flat at a ratio of 0."""
-    count = len(problem.levels)
-    best, least = np.zeros(count), math.inf
-    for pattern in product((True, False), repeat=count):
-        free = np.array(pattern)
-        ratios = np.zeros(count)
-
-        def deviance(logs: Array, free: NDArray[np.bool_] = free, ratios: Array = ratios) -> float:
-            ratios[free] = np.exp(logs)
-            return problem.profiled(ratios)
-
-        if free.any():
-            found = optimize.minimize(
-                deviance,
-                np.full(free.sum(), -0.5),
-                method="L-BFGS-B",
-                bounds=[(-7, 7)] * int(free.sum()),
-                options={"ftol": 1e-14, "gtol": 1e-7},
-            )
-            value = deviance(found.x)
-        else:
-            value = problem.profiled(ratios)
+    """Return the ratios of least deviance. Small ones are tried as zeros, as the deviance is flat towards 0."""
+    full, value = _minimum(problem, np.ones(len(problem.levels), dtype=bool))
+    best, least = full, value
+    choices = [(True, False) if ratio < SMALL else (True,) for ratio in full]
+    for pattern in list(product(*choices))[1:]:
+        ratios, value = _minimum(problem, np.array(pattern))
         # A smaller model is preferred where it fits as well: its variance is zero, not a small number.
         if value < least - 1e-7 or (value < least + 1e-5 and (ratios > 0).sum() < (best > 0).sum()):
-            best, least = ratios.copy(), value
+            best, least = ratios, value
     return best
+
+
+def _minimum(problem: Problem, free: NDArray[np.bool_]) -> tuple[Array, float]:
+    """Return the best ratios with those that are not free at 0, and the deviance there."""
+    ratios = np.zeros(len(free))
+    if not free.any():
+        return ratios, problem.profiled(ratios)
+
+    def deviance(logs: Array) -> float:
+        ratios[free] = np.exp(logs)
+        return problem.profiled(ratios)
+
+    start = np.full(int(free.sum()), -0.5)
+    options = {"ftol": 1e-13, "gtol": 1e-6}
+    found = optimize.minimize(deviance, start, method="L-BFGS-B", bounds=[(-7, 7)] * len(start), options=options)
+    value = deviance(found.x)
+    return ratios, value
 
 
 @dataclass(frozen=True)
