@@ -19,6 +19,7 @@ from tempering.study.audit import AUDIT, Audit, audit_from
 from tempering.study.comparisons import comparisons_of, reference_of
 from tempering.study.curves import read_curves
 from tempering.study.plan import StudyPlan
+from tempering.study.presets.turning import read_turning
 from tempering.study.relations import correlations_of, headlines, slopes_of, units
 from tempering.study.results import NextToken, StudyResults
 from tempering.study.sources import Sources, identities_of, measure_values, measured_before, notes_of, samples_with
@@ -67,6 +68,7 @@ def load_results(folder: Path, sources: Sources | None = None, *, against: float
         against=reference,
         next_token=next_token,
         audit=_audit(folder),
+        turning=read_turning(folder),
         thermodynamics=curves,
         between=between,
         notes=notes_of(samples, before),
