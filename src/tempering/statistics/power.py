@@ -100,7 +100,8 @@ def _noncentrality(df: float, power: float, alpha: float) -> float:
     def short(shift: float) -> float:
         if math.isinf(df):
             return float(stats.norm.sf(critical - shift) + stats.norm.cdf(-critical - shift)) - power
-        return float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)) - power
+        other = float(stats.nct.cdf(-critical, df, shift))  # NaN far out, where it is nothing
+        return float(stats.nct.sf(critical, df, shift)) + (0.0 if math.isnan(other) else other) - power
 
     if power <= alpha:
         return 0.0
