@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import polars as pl
 
+from tempering.measures import measure
 from tempering.report.criteria import charts, trade_off, trade_off_points
 from tempering.report.figures import ON_WHITE, curve_chart, exported, inlined, measure_chart
 from tempering.study.results import StudyResults
@@ -67,5 +69,9 @@ def test_the_trade_off_has_a_point_a_temperature(results: StudyResults, holes: S
     found = trade_off_points(results)
     assert found is not None
     assert [point["temperature"] for point in found[2]] == list(results.plan.temperatures)
-    assert "stands in" in trade_off(results)
+    assert measure(found[1]).criterion == "coherence"
+    assert "stands in" not in trade_off(results)
+    other = [name for name in set(results.estimates["measure"]) if measure(name).criterion != "coherence"]
+    without = replace(results, estimates=results.estimates.filter(pl.col("measure").is_in(other)))
+    assert "stands in" in trade_off(without)
     assert trade_off(holes) == "", "without novelty there is no trade-off"

@@ -144,4 +144,4 @@ def test_words_say_what_the_interval_allows(results: StudyResults) -> None:
     assert list(with_trend(-0.4, -0.6, -0.1)) == ["falls"]
     assert list(with_trend(0.4, -0.1, 0.7)) == ["none"]
     [sentence] = with_trend(-0.4, -0.6, -0.1)["falls"]
-    assert "-0.400 [-0.600, -0.100]; n = 24 texts of 3 prompts" in sentence.replace("\N{MINUS SIGN}", "-")
+    assert "-0.400 [-0.600, -0.100]; n = 23 texts of 3 prompts" in sentence.replace("\N{MINUS SIGN}", "-")

@@ -107,9 +107,9 @@ def test_an_audit_survives_json(published: Audit) -> None:
 
 def test_steps_are_those_of_real_texts(model: OnnxModel) -> None:
     plan = plan_of(prompts=["Once upon a time", "The dragon"])
-    steps = real_steps(model, plan, length=5)
+    steps = real_steps(model, plan, texts=2, length=5)
     assert steps.logits.shape == (10, 4096)
-    assert steps.prompts.tolist() == [0] * 5 + [1] * 5
+    assert steps.units.tolist() == [0] * 5 + [1] * 5
     assert [len(c.generated) for c in steps.contexts] == [0, 1, 2, 3, 4] * 2
     again = model.score((*steps.contexts[3].prompt, *steps.contexts[3].generated))[-1]
     np.testing.assert_allclose(steps.logits[3], again, atol=1e-3)
@@ -120,5 +120,14 @@ def test_penalties_act_on_the_text_so_far(model: OnnxModel) -> None:
     steps = real_steps(model, plan)
     assert audit(steps, plan).acting == {"repetition_penalty": 1.5}
     with_context = audit(steps, plan).of(AS_SET)[0].entropy.value
-    without = audit(Steps(steps.logits, steps.prompts, (Context(),) * len(steps.logits)), plan)
+    without = audit(Steps(steps.logits, steps.units, (Context(),) * len(steps.logits)), plan)
     assert with_context != without.of(AS_SET)[0].entropy.value
+
+
+def test_a_single_prompt_gives_several_texts(model: OnnxModel) -> None:
+    plan = plan_of(prompts=["Once upon a time"], temperatures=[1])
+    steps = real_steps(model, plan)
+    assert set(steps.units.tolist()) == set(range(8))
+    found = audit(steps, plan)
+    assert found.unit == "texts of one prompt"
+    assert found.of(AS_SET)[0].entropy.low < found.of(AS_SET)[0].entropy.high

@@ -11,6 +11,7 @@ import typer
 from tempering.errors import StoreError
 
 if TYPE_CHECKING:
+    from tempering.study.arms import Arms
     from tempering.study.results import StudyResults
 
 REPORT, FIGURES = "report.html", "figures"
@@ -33,16 +34,36 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print its place and how complete the run is.")] = False,
 ) -> None:
     """Build the report of a run again, finished or not."""
-    from tempering.study.analysis import load_results  # noqa: PLC0415 - loaded when the command runs
+    from tempering.study.arms import folder_of, load_arms  # noqa: PLC0415 - loaded when the command runs
 
-    results = load_results(folder, against=against)
-    page = write_report(results, out or folder / REPORT)
-    made = write_figures(results, page.parent / FIGURES) if figures else []
+    arms = load_arms(folder, against=against)
+    page = write_reports(arms, folder, out)
+    made = []
+    for arm, results in arms.items() if figures else ():
+        made += write_figures(results, folder_of(page.parent, arm) / FIGURES)
     if as_json:
-        record = {"report": str(page), "samples": len(results.completions), "planned": results.plan.size}
+        held, planned = (
+            sum(counts) for counts in zip(*((len(r.completions), r.plan.size) for r in arms.values()), strict=True)
+        )
+        record = {"report": str(page), "samples": held, "planned": planned}
         print(json.dumps(record | {"figures": [str(path) for path in made]}))
     else:
         print(page, *made, sep="\n")
+
+
+def write_reports(arms: Arms, folder: Path, out: Path | None = None) -> Path:
+    """Write the page of a study and of each of its arms, and return where the study's is."""
+    from tempering.report.arms import build_arms_report  # noqa: PLC0415
+    from tempering.study.arms import folder_of  # noqa: PLC0415
+    from tempering.study.store import write_atomically  # noqa: PLC0415
+
+    page = out or folder / REPORT
+    if "" in arms:
+        return write_report(arms[""], page)
+    for arm, results in arms.items():
+        write_report(results, folder_of(folder, arm) / REPORT)
+    write_atomically(page, build_arms_report(arms))
+    return page
 
 
 def write_report(results: StudyResults, path: Path) -> Path:

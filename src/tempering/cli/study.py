@@ -33,6 +33,10 @@ def study(
     plan_file: Annotated[
         Path | None, typer.Argument(metavar="[PLAN.yaml]", help="A plan with the same keys; options win over it.")
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", help="A built-in study; list shows them. Options win over it.", show_default=False),
+    ] = None,
     model: options.Model = None,
     chat: options.Chat = False,
     system: options.System = None,
@@ -187,7 +191,14 @@ def study(
         others |= {"PLAN.yaml": plan_file, "--prompt": prompt, "--prompts": prompts, "--dry-run": dry_run}
         people.rate(rate, ratings, out, samples=samples, seed=seed, others=others | sampling, as_json=as_json)
         return
-    plan, automatic = _plan(plan_file, flags, _prompts(prompt, prompts), sampling)
+    values = _values(plan_file, flags, _prompts(prompt, prompts), sampling)
+    if preset is not None:
+        from tempering.cli import presets  # noqa: PLC0415
+
+        how = presets.How(out, dry_run=dry_run, quiet=quiet, as_json=as_json, against=against)
+        presets.run(preset, values, how, system=(system or "") if chat or system else None)
+        return
+    plan, automatic = _plan(values)
     if chat or system:
         plan = plan.as_chat(system or "")
     folder = out or Path("runs") / plan.name
@@ -200,14 +211,14 @@ def study(
 
         plan = with_automatic_temperatures(plan, *automatic, loaded)
     if dry_run:
-        _dry_run(plan, loaded, folder, as_json)
+        show_forecast(plan, loaded, folder, as_json)
         return
-    results = _run(plan, loaded, folder, quiet, against)
+    results = run_plan(plan, loaded, folder, quiet=quiet, against=against)
     page = write_report(results, folder / REPORT)
     if as_json:
         print((folder / "estimates.json").read_text(encoding="utf-8"), end="")
     else:
-        _show(results)
+        show_table(results)
     say(f"report: {page}")
 
 
@@ -219,12 +230,9 @@ def _prompts(texts: list[str] | None, file: Path | None) -> Any:
     return read_prompts(file) if file else texts
 
 
-def _plan(
-    file: Path | None, flags: dict[str, Any], prompts: Any, sampling: dict[str, Any]
-) -> tuple[StudyPlan, tuple[int, float] | None]:
-    """Return the plan, and what to put its temperatures at once the model is there, if they are automatic."""
-    from tempering.study.grid import automatic  # noqa: PLC0415
-    from tempering.study.plan import make_plan, read_plan_file  # noqa: PLC0415
+def _values(file: Path | None, flags: dict[str, Any], prompts: Any, sampling: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of the plan: those of the file, and the options, which win."""
+    from tempering.study.plan import read_plan_file  # noqa: PLC0415
 
     values = read_plan_file(file) if file else {}
     if file:
@@ -234,19 +242,34 @@ def _plan(
         values["prompts"] = prompts
     if sampling:
         values["params"] = (values.get("params") or {}) | sampling
+    return values
+
+
+def _plan(values: dict[str, Any]) -> tuple[StudyPlan, tuple[int, float] | None]:
+    """Return the plan, and what to put its temperatures at once the model is there, if they are automatic."""
+    from tempering.study.grid import automatic  # noqa: PLC0415
+    from tempering.study.plan import make_plan  # noqa: PLC0415
+
     if wanted := automatic(values.get("temperatures")):
         del values["temperatures"]
     return make_plan(values), wanted
 
 
-def _dry_run(plan: StudyPlan, model: Model, folder: Path, as_json: bool) -> None:
+def show_forecast(plan: StudyPlan, model: Model, folder: Path, as_json: bool) -> None:
+    """Print what a run would do, and what its audit says."""
     from dataclasses import asdict  # noqa: PLC0415
 
+    from tempering.models.base import TextModel  # noqa: PLC0415
+    from tempering.report.audits import audit_in_words  # noqa: PLC0415
+    from tempering.study.audit import audit  # noqa: PLC0415
     from tempering.study.run import forecast  # noqa: PLC0415
+    from tempering.study.steps import real_steps  # noqa: PLC0415
 
     seen = forecast(plan, model, folder)
+    audited = [] if isinstance(model, TextModel) else audit_in_words(audit(real_steps(model, plan), plan))
     if as_json:
-        print(json.dumps(asdict(seen) | {"plan": plan.model_dump(mode="json"), "folder": str(folder)}, indent=1))
+        record = asdict(seen) | {"plan": plan.model_dump(mode="json"), "folder": str(folder), "audit": audited}
+        print(json.dumps(record, indent=1))
         return
     print(f"model         {model.info.identity}")
     print(f"cells         {seen.cells} ({len(plan.prompts)} prompts x {len(plan.temperatures)} temperatures)")
@@ -254,6 +277,8 @@ def _dry_run(plan: StudyPlan, model: Model, folder: Path, as_json: bool) -> None
     print(f"tokens left   at most {seen.tokens:,}")
     print(f"time left     about {_duration(seen.seconds)} at the speed measured now")
     print(f"run folder    {folder}")
+    for sentence in audited:
+        print(f"audit         {sentence}")
 
 
 def _duration(seconds: float) -> str:
@@ -262,7 +287,10 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _run(plan: StudyPlan, model: Model, folder: Path, quiet: bool, against: float | None) -> StudyResults:
+def run_plan(
+    plan: StudyPlan, model: Model, folder: Path, *, quiet: bool = False, against: float | None = None
+) -> StudyResults:
+    """Run a plan with progress and the audit's warning; Ctrl-C ends with what is kept and how to go on."""
     from tempering.report.audits import cap_in_words  # noqa: PLC0415
     from tempering.study.audit import Audit  # noqa: PLC0415
     from tempering.study.comparisons import reference_of  # noqa: PLC0415
@@ -299,7 +327,8 @@ def _say_indexing(size: int) -> None:
     say(f"indexing the corpus, {size / 1e6:.1f} MB, once")
 
 
-def _show(results: StudyResults) -> None:
+def show_table(results: StudyResults) -> None:
+    """Print the terminal table."""
     from rich.console import Console  # noqa: PLC0415
 
     from tempering.report.table import results_table  # noqa: PLC0415

@@ -22,7 +22,7 @@ def cap_in_words(audit: Audit) -> str:
     return (
         f"Temperature is capped: {named(audit.acting)} {_acts(audit)} beside it, and at "
         f"T = {temperature(last.temperature)} this setup is as random as T = {_equivalent(last)} with nothing else; "
-        f"{kept} on average (n = {last.equivalent.n} steps of {last.equivalent.clusters} prompts).{since}"
+        f"{kept} on average (n = {last.equivalent.n} steps of {last.equivalent.clusters} {audit.unit}).{since}"
     )
 
 
@@ -83,11 +83,11 @@ def audit_box(audit: Audit) -> str:
             for r in ((row, bare) if audit.acting else (bare,))
         ]
         rows.append([temperature(row.temperature), *cells, *kept, *entropy])
-    n, prompts = own[0].entropy.n, own[0].entropy.clusters
+    n, units = own[0].entropy.n, own[0].entropy.clusters
     note = (
-        f'<p class="note">Measured on {n} real steps of {prompts} prompt{"s" if prompts != 1 else ""}, along texts '
+        f'<p class="note">Measured on {n} real steps of {units} {audit.unit}, along texts '
         "that the model wrote at T = 1 with nothing else. “As random as” is the T at which the bare model has the same "
-        "mean entropy over these steps, with its 95 % interval over prompts. tempering draws by itself, so no engine's "
+        "mean entropy over these steps, with its 95 % interval over these. tempering draws by itself, so no engine's "
         "default acts here.</p>"
     )
     return sentences + table("Audit", head, rows) + note

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tempering.models.base import shown_prompt
-from tempering.report.numbers import temperature
+from tempering.report.numbers import counted, temperature
 from tempering.report.parts import facts
 from tempering.report.untrusted import escaped
 from tempering.report.words import settings_in_words
@@ -21,8 +21,8 @@ def methods_text(results: StudyResults) -> str:
     unit = "prompts" if prompts > 1 else "sample indices, each of which uses the same noise at every temperature"
     grid = ", ".join(temperature(t) for t in plan.temperatures)
     return (
-        f"We generated {plan.samples} text{'s' if plan.samples != 1 else ''} for each of {prompts} "
-        f"prompt{'s' if prompts != 1 else ''} at each of {len(plan.temperatures)} temperatures ({grid}) with the model "
+        f"We generated {counted(plan.samples, 'text')} for each of {counted(prompts, 'prompt')} at each of "
+        f"{len(plan.temperatures)} temperatures ({grid}) with the model "
         f"{manifest.model}, up to {plan.max_tokens} tokens each. Sampling: {settings_in_words(results)}; T = 0 is "
         "greedy. "
         f"{_noise(results)} Means and trends have 95 % intervals over {unit}; slopes are the mean of "
@@ -47,7 +47,11 @@ def methods(results: StudyResults) -> str:
         ("Model", f"{escaped(manifest.model)} ({escaped(details)})" if details else escaped(manifest.model)),
         ("Temperatures", ", ".join(temperature(t) for t in plan.temperatures)),
         ("Every other setting", escaped(settings)),
-        ("Samples", f"{plan.samples} of each of {len(plan.prompts)} prompts at each T, up to {plan.max_tokens} tokens"),
+        (
+            "Samples",
+            f"{plan.samples} of each of {counted(len(plan.prompts), 'prompt')} at each T, up to {plan.max_tokens} "
+            f"tokens",
+        ),
         ("Pairing", escaped(_noise(results))),
         (
             "Versions",

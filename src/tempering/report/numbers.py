@@ -23,6 +23,16 @@ def number(value: float | None) -> str:
     return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
+def counted(count: int, thing: str) -> str:
+    """Return a count with its noun, which gets an s unless there is one.
+
+    Example:
+        >>> counted(1, "prompt"), counted(1234, "text")
+        ('1 prompt', '1,234 texts')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def interval(low: float | None, high: float | None) -> str:
     """Return an interval in brackets.
 

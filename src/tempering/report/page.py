@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tempering.measures import measure
 from tempering.report.audits import audit_box, cap_in_words
+from tempering.report.builtin import Findings, findings_of
 from tempering.report.criteria import comparisons, correlations, figures, trade_off
 from tempering.report.data import data_of
 from tempering.report.methods import methods
@@ -33,9 +34,11 @@ def build_report(results: StudyResults) -> str:
 
     The text of the model is escaped, and a policy in the page forbids scripts and every connection.
     """
+    found = findings_of({"": results}) if not results.plan.arm else Findings()
     sections = [
         _head(results),
         section("In short", _in_short(results)),
+        section(found.heading, found.section),
         section("Each criterion against temperature", figures(results)),
         section("What T buys and what it costs", trade_off(results)),
         section("Compared with a reference", comparisons(results)),
@@ -48,7 +51,12 @@ def build_report(results: StudyResults) -> str:
         section("How to read this page", HOW_TO_READ),
     ]
     title = f"{results.plan.name}: temperature study"
-    return document(title, filter(None, sections), version=results.manifest.tempering, data=data_of(results))
+    return document(
+        title,
+        filter(None, sections),
+        version=results.manifest.tempering,
+        data=data_of(results) | {"findings": found.data},
+    )
 
 
 def _head(results: StudyResults) -> str:

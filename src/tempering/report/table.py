@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tempering.report.numbers import temperature
+from tempering.report.numbers import counted, temperature
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,9 +30,10 @@ def results_table(results: StudyResults) -> Table:
 
     cells = {(row["measure"], row["temperature"]): row for row in results.estimates.to_dicts()}
     n = max((row["n"] for row in cells.values()), default=0)
+    texts = f"n = {counted(n, 'text')} of {counted(len(results.plan.prompts), 'prompt')} at each T"
     table = Table(
         title=f"{results.plan.name}: {results.manifest.model}",
-        caption=f"mean ± half the 95 % interval; n = {n} texts of {len(results.plan.prompts)} prompts at each T",
+        caption=f"mean ± half the 95 % interval; {texts}",
         box=box.SIMPLE_HEAD,
         padding=0,
     )

@@ -18,11 +18,16 @@ ROWS = 24
 """The most rows of texts on a page: every text is in the run folder."""
 
 
-def texts(results: StudyResults) -> str:
-    """Return a row for each prompt and sample index: the texts of the same noise at every T."""
+def texts(results: StudyResults, *, rows: int = ROWS) -> str:
+    """Return a row for each prompt and sample index: the texts of the same noise at every T.
+
+    Args:
+        results: of the study.
+        rows: the most rows, first samples first.
+    """
     plan, parts = results.plan, list[str]()
     places = [(prompt, sample) for sample in range(plan.samples) for prompt in plan.prompts]
-    shown = set(places[:ROWS])
+    shown = set(places[:rows])
     for prompt, sample in ((p, s) for p in plan.prompts for s in range(plan.samples) if (p, s) in shown):
         mine = [c for c in results.completions if c.prompt_id == prompt.id and c.sample == sample]
         if mine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tempering.measures import measure
-from tempering.report.numbers import interval, number, temperature
+from tempering.report.numbers import counted, interval, number, temperature
 from tempering.study.relations import headlines
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def trend_groups(results: StudyResults) -> dict[str, list[str]]:
         first, last = ends[0], ends[-1]
         groups[kind].append(
             f"{title}: from {_at(first)} to {_at(last)}. Rank correlation with T {number(trend['rho'])} "
-            f"{interval(trend['low'], trend['high'])}; n = {trend['n']} texts of {trend['prompts']} prompts."
+            f"{interval(trend['low'], trend['high'])}; n = {counted(trend['n'], 'text')} of "
+            f"{counted(trend['prompts'], 'prompt')}."
         )
     return groups
 

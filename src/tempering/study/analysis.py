@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,12 @@ from tempering.measures import measure as measure_of
 from tempering.measures.base import Samples
 from tempering.models.base import LogitsModel, shown_prompt
 from tempering.sampling.distribution import process
-from tempering.statistics import bootstrap_mean, rank_trend
+from tempering.statistics import curve_band, rank_trend, t_mean, wilson
 from tempering.study.audit import AUDIT, Audit, audit_from
-from tempering.study.comparisons import comparisons_of, reference_of
+from tempering.study.comparisons import compared, comparisons_of, reference_of
 from tempering.study.curves import read_curves
 from tempering.study.plan import StudyPlan
+from tempering.study.presets.turning import read_turning
 from tempering.study.relations import correlations_of, headlines, slopes_of, units
 from tempering.study.results import NextToken, StudyResults
 from tempering.study.sources import Sources, identities_of, measure_values, measured_before, notes_of, samples_with
@@ -63,10 +65,11 @@ def load_results(folder: Path, sources: Sources | None = None, *, against: float
         trends=_trends(values, run.plan),
         slopes=slopes_of(values, run.plan),
         correlations=correlations_of(values, run.plan, chosen),
-        comparisons=comparisons_of(values, run.plan, chosen.values(), reference),
+        comparisons=comparisons_of(values, run.plan, compared(chosen), reference),
         against=reference,
         next_token=next_token,
         audit=_audit(folder),
+        turning=read_turning(folder),
         thermodynamics=curves,
         between=between,
         notes=notes_of(samples, before),
@@ -105,28 +108,34 @@ def _numbers(frame: pl.DataFrame, plan: StudyPlan) -> tuple[np.ndarray, np.ndarr
 
 
 def _estimates(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
+    """Return means with their intervals, and the band that holds a measure's whole curve over the finite T at once."""
     import polars as pl  # noqa: PLC0415
 
-    known = {name: measure_of(name) for name in values["measure"].unique(maintain_order=True)}
     rows = []
-    for (name, temperature), frame in values.group_by("measure", "temperature", maintain_order=True):
-        numbers, _, clusters = _numbers(frame, plan)
-        estimate = bootstrap_mean(numbers, clusters)
-        rows.append(
-            {
-                "measure": name,
-                "temperature": temperature,
-                "mean": estimate.value,
-                # An interval ends where the measure does: a share below 0 is no possible mean.
-                "low": max(estimate.low, known[name].low),
-                "high": min(estimate.high, known[name].high),
-                "n": estimate.n,
-                "prompts": min(estimate.clusters, len(plan.prompts)),
-            }
-        )
-    place = list(known)
-    rows.sort(key=lambda row: (place.index(row["measure"]), row["temperature"]))
+    for (name,), frame in values.group_by("measure", maintain_order=True):
+        known = measure_of(str(name))
+        numbers, temperatures, clusters = _numbers(frame, plan)
+        share = (known.low, known.high) == (0, 1) and np.isin(numbers[~np.isnan(numbers)], (0, 1)).all()
+        band = _band(temperatures, numbers, clusters)
+        for temperature in np.unique(temperatures).tolist():
+            here = temperatures == temperature
+            estimate = (wilson if share else t_mean)(numbers[here], clusters[here])
+            low, high = band.get(temperature, (math.nan, math.nan))
+            # An interval ends where the measure does: a share below 0 is no possible mean.
+            bounds = {"low": estimate.low, "high": estimate.high, "band_low": low, "band_high": high}
+            clipped = {key: min(max(value, known.low), known.high) for key, value in bounds.items()}
+            row = {"measure": name, "temperature": temperature, "mean": estimate.value} | clipped
+            rows.append(row | {"n": estimate.n, "prompts": min(estimate.clusters, len(plan.prompts))})
     return _without_nan(pl.DataFrame(rows))
+
+
+def _band(temperatures: np.ndarray, numbers: np.ndarray, clusters: np.ndarray) -> dict[float, tuple[float, float]]:
+    """Return the simultaneous band at each finite temperature; nothing where there are too few units for one."""
+    finite = np.isfinite(temperatures)
+    if len(np.unique(clusters[finite & ~np.isnan(numbers)])) < 2:
+        return {}
+    found = curve_band(temperatures[finite], numbers[finite], clusters[finite], shape="means")
+    return {float(x): (float(low), float(high)) for x, low, high in zip(found.x, found.low, found.high, strict=True)}
 
 
 def _trends(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:

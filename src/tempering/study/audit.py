@@ -72,12 +72,14 @@ class Audit:
         defaults: for each engine, its defaults that would act if only the study's settings were sent.
         rows: setups times temperatures.
         vocabulary: how many tokens there are.
+        unit: what the intervals are over, in words: prompts, or texts of one prompt.
     """
 
     acting: dict[str, Any]
     defaults: dict[str, dict[str, Any]]
     rows: tuple[AuditRow, ...]
     vocabulary: int
+    unit: str = "prompts"
 
     def of(self, setup: str) -> tuple[AuditRow, ...]:
         """Return the rows of a setup by temperature."""
@@ -121,8 +123,8 @@ def setups_of(plan: StudyPlan) -> dict[str, SamplingParams]:
 def audit(steps: Steps, plan: StudyPlan) -> Audit:
     """Return what the plan's settings do at each of its temperatures, on real steps.
 
-    Intervals are over prompts. The contexts are the same in all setups and at all T, so that nothing but the settings
-    differs.
+    Intervals are over the steps' units. The contexts are the same in all setups and at all T, so that nothing but the
+    settings differs.
 
     Args:
         steps: as ``real_steps`` gives them.
@@ -141,9 +143,9 @@ def audit(steps: Steps, plan: StudyPlan) -> Audit:
                 AuditRow(
                     setup=name,
                     temperature=temperature,
-                    kept=bootstrap_mean(state.keep.sum(axis=1), steps.prompts),
-                    entropy=bootstrap_mean(state.entropy, steps.prompts),
-                    equivalent=pooled_equivalent(state.entropy, grid, bare, steps.prompts),
+                    kept=bootstrap_mean(state.keep.sum(axis=1), steps.units),
+                    entropy=bootstrap_mean(state.entropy, steps.units),
+                    equivalent=pooled_equivalent(state.entropy, grid, bare, steps.units),
                 )
             )
     params = plan.params_at(1.0)
@@ -151,7 +153,8 @@ def audit(steps: Steps, plan: StudyPlan) -> Audit:
         engine: {name: value for name, value in known.items() if name not in plan.params}
         for engine, known in ENGINE_DEFAULTS.items()
     }
-    return Audit(acting_settings(params), defaults, tuple(rows), int(steps.logits.shape[1]))
+    unit = "prompts" if len(plan.prompts) > 1 else "texts of one prompt"
+    return Audit(acting_settings(params), defaults, tuple(rows), int(steps.logits.shape[1]), unit)
 
 
 def pooled_equivalent(
@@ -166,7 +169,7 @@ def pooled_equivalent(
         own: entropy of the setup, nats, shape [steps].
         grid: finite temperatures, ascending, shape [grid].
         bare: entropy of the bare model at each T of the grid and, last, at T=inf, shape [grid + 1, steps].
-        clusters: the prompt of each step, shape [steps].
+        clusters: the independent unit of each step, shape [steps].
         seed: of the resampling.
 
     Returns:
@@ -219,7 +222,7 @@ def audit_from(text: str) -> Audit:
         )
         for row in record["rows"]
     )
-    return Audit(dict(record["acting"]), dict(record["defaults"]), rows, int(record["vocabulary"]))
+    return Audit(dict(record["acting"]), dict(record["defaults"]), rows, int(record["vocabulary"]), str(record["unit"]))
 
 
 def _estimate(record: Mapping[str, Any]) -> Estimate:

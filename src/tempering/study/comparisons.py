@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempering.errors import ParameterError
+from tempering.statistics import holm, paired_comparisons, smallest_detectable_effect
 from tempering.study.plan import StudyPlan
 from tempering.study.relations import units
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 Values = NDArray[np.float64]
-POWER = 0.8
+POWER, ALPHA = 0.8, 0.05
+COMPARED = frozenset({"accuracy", "novelty", "typicality", "cohesion", "coherence", "diversity"})
 PAIR = ["prompt_id", "sample"]
 
 
@@ -40,11 +42,21 @@ def reference_of(plan: StudyPlan, against: float | None = None) -> float:
     return near[0]
 
 
+def compared(headlines: Mapping[str, str]) -> list[str]:
+    """Return the measures to compare: those that stand for a criterion of quality, as every further test costs power.
+
+    Example:
+        >>> compared({"novelty": "unique_word_share", "length": "tokens"})
+        ['unique_word_share']
+    """
+    return [name for criterion, name in headlines.items() if criterion in COMPARED]
+
+
 def comparisons_of(values: pl.DataFrame, plan: StudyPlan, names: Iterable[str], against: float) -> pl.DataFrame:
     """Return each measure at each temperature against the reference, in the order of the names, then by T.
 
-    A text is compared with the text of the same prompt and sample index at the reference; the mean difference of each
-    unit is one observation of a t test. p is corrected by Holm's method over all rows that have one.
+    A text is compared with the text of the same prompt and sample index at the reference, by a t test over units. p is
+    corrected by Holm's method over all rows that have one.
 
     Args:
         values: one row a text and measure.
@@ -60,50 +72,41 @@ def comparisons_of(values: pl.DataFrame, plan: StudyPlan, names: Iterable[str], 
     import polars as pl  # noqa: PLC0415 - loaded when used, for a light start
 
     rows: list[dict[str, Any]] = []
+    changes: list[tuple[Values, NDArray[np.int64]]] = []
     for name in names:
         known = values.filter((pl.col("measure") == name) & pl.col("value").is_not_null())
         base = known.filter(pl.col("temperature") == against)
         for temperature in plan.temperatures:
             if temperature != against:
                 pairs = known.filter(pl.col("temperature") == temperature).join(base, on=PAIR, how="inner")
-                change = (pairs["value"] - pairs["value_right"]).to_numpy()
-                rows.append({"measure": name, "temperature": temperature} | _paired(change, units(pairs, plan)))
-    _correct(rows)
+                unit, samples = units(pairs, plan), pairs["sample"].to_numpy()
+                rows.append({"measure": name, "temperature": temperature} | _paired(pairs, unit, samples))
+                changes.append(((pairs["value"] - pairs["value_right"]).to_numpy(), unit))
+    tested = sum(row["p"] is not None for row in rows)
+    corrected = holm([math.nan if row["p"] is None else row["p"] for row in rows])
+    for row, p, (change, unit) in zip(rows, corrected, changes, strict=True):
+        if row["p"] is not None:
+            row["p"] = p
+            row["detectable"] = smallest_detectable_effect(change, unit, power=POWER, alpha=ALPHA / tested).value
     floats = dict.fromkeys(("temperature", "difference", "low", "high", "p", "detectable"), pl.Float64)
     schema = {"measure": pl.String} | floats | dict.fromkeys(("n", "units"), pl.Int64)
     return pl.DataFrame(rows, schema=schema)
 
 
-def _paired(change: Values, unit: NDArray[np.int64]) -> dict[str, Any]:
-    from scipy import stats  # noqa: PLC0415 - loaded when used
-
-    found = np.array([change[unit == name].mean() for name in np.unique(unit)])
-    count = len(found)
-    row: dict[str, Any] = dict.fromkeys(("difference", "low", "high", "p", "error")) | {
-        "n": len(change),
-        "units": count,
-    }
-    if count:
-        row["difference"] = float(found.mean())
-    if count > 1 and (error := float(found.std(ddof=1)) / math.sqrt(count)) > 0:
-        half = float(stats.t.ppf(0.975, count - 1)) * error
-        row |= {"low": row["difference"] - half, "high": row["difference"] + half, "error": error}
-        row["p"] = float(2 * stats.t.sf(abs(row["difference"]) / error, count - 1))
+def _paired(pairs: pl.DataFrame, unit: NDArray[np.int64], samples: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the difference of one temperature from the reference, p not corrected yet."""
+    row: dict[str, Any] = dict.fromkeys(("difference", "low", "high", "p", "detectable"))
+    row |= {"n": pairs.height, "units": len(np.unique(unit))}
+    if not pairs.height:
+        return row
+    after, before = pairs["value"].to_numpy(), pairs["value_right"].to_numpy()
+    row["difference"] = float((after - before).mean())
+    if row["units"] < 2 or np.ptp(after - before) == 0:
+        return row
+    setting = np.repeat([0.0, 1.0], pairs.height)
+    [found] = paired_comparisons(
+        setting, np.concatenate([before, after]), np.tile(unit, 2), np.tile(samples, 2), reference=0.0
+    )
+    if not math.isnan(found.p):
+        row |= {"low": found.difference.low, "high": found.difference.high, "p": found.p}
     return row
-
-
-def _correct(rows: list[dict[str, Any]]) -> None:
-    """Replace p by Holm's, and the standard error by the difference that the corrected test would find."""
-    from scipy import stats  # noqa: PLC0415
-
-    tested = sorted((row for row in rows if row["p"] is not None), key=lambda row: row["p"])
-    highest = 0.0
-    for place, row in enumerate(tested):
-        highest = max(highest, min(1.0, row["p"] * (len(tested) - place)))
-        row["p"] = highest
-    for row in rows:
-        error = row.pop("error")
-        row["detectable"] = None
-        if error is not None:
-            level = 1 - 0.05 / (2 * len(tested))
-            row["detectable"] = error * float(stats.t.ppf([level, POWER], row["units"] - 1).sum())

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tempering.study.between import Between
     from tempering.study.manifest import RunManifest
     from tempering.study.plan import StudyPlan
+    from tempering.study.presets.turning import TurningPoint
     from tempering.study.thermodynamics import ThermodynamicCurves
 
 
@@ -56,6 +57,7 @@ class StudyResults:
         next_token: the distribution of one real next token; None where the model gives text only.
         audit: what the settings beside temperature do; None where the model gives text only.
         thermodynamics: what the logits along the texts say of every temperature; None where the model gives text only.
+        turning: the entropy turning point of fixed texts; None but in a built-in study, with logits.
         between: measures between the sampled temperatures, by reweighting, with refusals.
         notes: what a reader must know of the measures: the training text and how exactly it was searched, the judge,
         what was left out and why.
@@ -75,6 +77,7 @@ class StudyResults:
     next_token: NextToken | None
     audit: Audit | None
     thermodynamics: ThermodynamicCurves | None = None
+    turning: TurningPoint | None = None
     between: tuple[Between, ...] = ()
     notes: tuple[str, ...] = ()
     identities: Mapping[str, str] = field(default_factory=dict)

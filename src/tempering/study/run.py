@@ -22,6 +22,7 @@ from tempering.study.audit import AUDIT, Audit, audit, audit_record
 from tempering.study.curves import with_curves
 from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan
+from tempering.study.presets.turning import STEP_CURVES, TURN, step_curves_record
 from tempering.study.records import plain
 from tempering.study.results import StudyResults
 from tempering.study.server_probe import probe_server
@@ -178,8 +179,11 @@ def run_study(
         next_token = None if isinstance(model, TextModel) else next_token_of(model, plan)
         write_atomically(folder / NEXT_TOKEN, next_token_record(next_token))
         if not isinstance(model, TextModel):
-            audited = audit(real_steps(model, plan), plan)
+            steps = real_steps(model, plan)
+            audited = audit(steps, plan)
             write_atomically(folder / AUDIT, audit_record(audited))
+            if plan.preset == TURN:
+                write_atomically(folder / STEP_CURVES, step_curves_record(steps, plan))
             if on_audit:
                 on_audit(audited)
         _generate_missing(store, model, on_progress)

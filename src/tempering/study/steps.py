@@ -13,7 +13,7 @@ from tempering.params import SamplingParams
 from tempering.sampling.penalties import Context
 from tempering.study.plan import StudyPlan
 
-PROMPTS = 8
+TEXTS = 8
 LENGTH = 12
 NUMBERS = 4_000_000
 """The most logits that are held at once: a large vocabulary gets fewer steps."""
@@ -25,42 +25,44 @@ class Steps:
 
     Attributes:
         logits: untouched, shape [steps, vocab].
-        prompts: the index of each step's prompt in the plan, shape [steps].
+        units: the index of each step's independent unit, shape [steps]: its prompt, or its text where there is but one
+            prompt.
         contexts: the tokens before each step.
     """
 
     logits: NDArray[np.float32]
-    prompts: NDArray[np.int64]
+    units: NDArray[np.int64]
     contexts: tuple[Context, ...]
 
 
-def real_steps(model: LogitsModel, plan: StudyPlan, *, prompts: int = PROMPTS, length: int = LENGTH) -> Steps:
-    """Return the logits along one text of each of the first prompts, drawn at T=1 with nothing else.
+def real_steps(model: LogitsModel, plan: StudyPlan, *, texts: int = TEXTS, length: int = LENGTH) -> Steps:
+    """Return the logits along texts of the first prompts, drawn at T=1 with nothing else.
 
     Args:
         model: gives the logits.
         plan: its prompts and seed.
-        prompts: of how many prompts, >= 1.
+        texts: how many, >= 1; one a prompt, or several of each where there are fewer prompts.
         length: the most steps of a text, >= 1; fewer where the vocabulary is large or the text ends.
 
     Raises:
         PromptError: a prompt fills the model's context.
     """
-    chosen = plan.prompts[:prompts]
+    chosen = plan.prompts[:texts]
     params = SamplingParams(seed=plan.seed)
-    requests = [Request(prompt.content, params, 0, prompt.id, length) for prompt in chosen]
-    texts = {completion.prompt_id: completion.tokens for completion in generate(model, requests)}
-    most = max(1, NUMBERS // (len(chosen) * model.info.vocabulary))
+    samples = max(1, texts // len(chosen))
+    requests = [Request(p.content, params, sample, p.id, length) for p in chosen for sample in range(samples)]
+    drawn = {(done.prompt_id, done.sample): done.tokens for done in generate(model, requests)}
+    most = max(1, NUMBERS // (len(requests) * model.info.vocabulary))
     logits: list[NDArray[np.float32]] = []
-    owners: list[int] = []
+    units: list[int] = []
     contexts: list[Context] = []
     for index, prompt in enumerate(chosen):
         before = read_prompt(model, prompt.content).tokens
-        drawn = texts[prompt.id]
-        rows = model.score((*before, *drawn[:-1]))[len(before) - 1 :]
-        places = np.unique(np.linspace(0, len(rows) - 1, min(most, length, len(rows))).round().astype(int))
-        for place in places:
-            logits.append(rows[place])
-            owners.append(index)
-            contexts.append(Context(tuple(before), tuple(drawn[:place])))
-    return Steps(np.stack(logits), np.array(owners, dtype=np.int64), tuple(contexts))
+        for sample in range(samples):
+            tokens = drawn[prompt.id, sample]
+            rows = model.score((*before, *tokens[:-1]))[len(before) - 1 :]
+            places = np.unique(np.linspace(0, len(rows) - 1, min(most, length, len(rows))).round().astype(int))
+            logits += [rows[place] for place in places]
+            units += [index if len(chosen) > 1 else sample] * len(places)
+            contexts += [Context(tuple(before), tuple(tokens[:place])) for place in places]
+    return Steps(np.stack(logits), np.array(units, dtype=np.int64), tuple(contexts))

@@ -16,21 +16,26 @@ differ where texts fall apart with T.
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 from scipy import stats
 
-from tempering.errors import ParameterError
+from tempering.errors import ParameterError, StoreError
 from tempering.sampling.thermodynamics import thermodynamics
 from tempering.statistics import Estimate
+from tempering.study.plan import StudyPlan
 from tempering.study.steps import Steps
 
 Values = NDArray[np.float64]
 RESAMPLES, FINE, LEAST = 500, 191, 6
+TURN, STEP_CURVES = "turn-2025", "step_curves.json"
+QUANTITIES = ("entropy", "entropy_slope", "entropy_curvature")
 SURE = 0.975
 """From this share of resamples with a turning point on, its interval has two ends."""
 
@@ -79,22 +84,48 @@ def main_turn(x: Values, bend: Values) -> float:
 
 
 def step_curves(steps: Steps, temperatures: Values) -> dict[str, Values]:
-    """Return entropy and its closed-form derivatives, mean over the steps of each prompt, shape [prompts, grid].
+    """Return entropy and its closed-form derivatives, mean over the steps of each unit, shape [units, grid].
 
     Args:
         steps: logits at steps of real texts.
         temperatures: shape [grid], > 0 and finite.
     """
     facts = thermodynamics(steps.logits, temperatures)
-    names = np.unique(steps.prompts)
-    quantities = ("entropy", "entropy_slope", "entropy_curvature")
+    names = np.unique(steps.units)
     return {
-        quantity: np.stack([getattr(facts, quantity)[steps.prompts == name].mean(axis=0) for name in names])
-        for quantity in quantities
+        quantity: np.stack([getattr(facts, quantity)[steps.units == name].mean(axis=0) for name in names])
+        for quantity in QUANTITIES
     }
 
 
-def turning_of_steps(x: Values, entropy: Values, slope: Values, curvature: Values, *, seed: int = 0) -> TurningPoint:
+def step_curves_record(steps: Steps, plan: StudyPlan) -> str:
+    """Return JSON for ``step_curves.json``: the curves of the steps over the range of the plan's temperatures."""
+    finite = [t for t in plan.temperatures if 0 < t < math.inf]
+    grid = np.linspace(min(finite, default=0.1), max(finite, default=2.0), FINE)
+    curves = {name: values.round(9).tolist() for name, values in step_curves(steps, grid).items()}
+    return json.dumps({"temperatures": grid.tolist(), "steps": len(steps.units)} | curves) + "\n"
+
+
+def read_turning(folder: Path) -> TurningPoint | None:
+    """Return the turning point of the fixed texts of a run; None in a folder that was made without.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    path = folder / STEP_CURVES
+    if not path.exists():
+        return None
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        x, *curves = (np.array(record[name], dtype=np.float64) for name in ("temperatures", *QUANTITIES))
+        return turning_of_steps(x, *curves, n=int(record["steps"]))
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        raise StoreError(f"{path} is damaged; remove it and repeat the study to make it again") from None
+
+
+def turning_of_steps(
+    x: Values, entropy: Values, slope: Values, curvature: Values, *, n: int = 0, seed: int = 0
+) -> TurningPoint:
     """Estimate the turning point with the texts held fixed, from closed forms.
 
     Args:
@@ -102,6 +133,7 @@ def turning_of_steps(x: Values, entropy: Values, slope: Values, curvature: Value
         entropy: of each prompt, shape [prompts, grid].
         slope: dH/dT, shape [prompts, grid].
         curvature: d2H/dT2, shape [prompts, grid].
+        n: how many steps that rests on.
         seed: of the resampling of prompts.
 
     Example:
@@ -118,7 +150,7 @@ def turning_of_steps(x: Values, entropy: Values, slope: Values, curvature: Value
 
     whole = np.full(len(entropy), 1 / len(entropy))
     found = [main_turn(x, bend(weights)) for weights in _weights(len(entropy), seed)]
-    return _point(main_turn(x, bend(whole)), found, (len(entropy), len(entropy)), (x, whole @ entropy, bend(whole)))
+    return _point(main_turn(x, bend(whole)), found, (n, len(entropy)), (x, whole @ entropy, bend(whole)))
 
 
 def turning_of_texts(x: Values, entropy: Values, *, n: int, seed: int = 0) -> TurningPoint:
