@@ -65,6 +65,39 @@ def logits_of_ids(model: Model, prompt: Sequence[int], ids: Sequence[int]) -> ND
     return require_logits(model).score([*prompt, *ids[:-1]])[len(prompt) - 1 :]
 
 
+def tokens_of_document(model: Model, prompt: str, text: str) -> Tokens:
+    """Return the tokens of a text of any length: what does not fit the context is read in stretches, each by itself.
+
+    The first token of a stretch follows the model's beginning of a text, or is left out where it has none.
+
+    Raises:
+        PromptError: the text is empty, or the prompt leaves no room.
+        NoLogitsError: the model gives text only.
+
+    Example:
+        >>> from tempering import load_model
+        >>> len(tokens_of_document(load_model("embedded"), "", "Once upon a time there was a dog. " * 100)) > 512
+        True
+    """
+    loaded = require_logits(model)
+    before = loaded.encode(prompt)
+    ids, room = loaded.encode(prompt + text)[len(before) :], loaded.info.context - len(before)
+    if len(ids) <= room:
+        return tokens_of_ids(loaded, before, ids)
+    if room < 2:
+        raise PromptError(f"the prompt has {len(before)} tokens and leaves no room in {loaded.info.context}")
+    begin = loaded.encode("")
+    parts = [tokens_of_ids(loaded, before or ids[:1], ids[bool(not before) : room])]
+    size = loaded.info.context - max(1, len(begin))
+    for at in range(room, len(ids), size):
+        stretch = ids[at : at + size]
+        if begin:
+            parts.append(tokens_of_ids(loaded, begin, stretch))
+        elif len(stretch) > 1:
+            parts.append(tokens_of_ids(loaded, stretch[:1], stretch[1:]))
+    return Tokens(np.concatenate([part.gaps for part in parts]), np.concatenate([part.own for part in parts]))
+
+
 @dataclass(frozen=True)
 class Hypothesis:
     """How well one setting explains a text.
