@@ -31,6 +31,9 @@ from tempering.tuning.suggest import ENTROPY, suggest
 FINE = 33
 """Places at equal Fisher distance that the distances of a search are interpolated from."""
 
+PILOT_PROMPTS, PILOT_TOKENS = 4, 8
+"""The texts that these distances are read from: a rough idea is enough, and large vocabularies make it slow."""
+
 WITH_CURRENT = 24
 """With so many fresh texts a setting, the default in use is confirmed beside the winner."""
 
@@ -216,7 +219,8 @@ def fisher_places(plan: TunePlan, model: Model) -> Sequence[float] | None:
     if not isinstance(model, LogitsModel):
         return None
     first, _ = plan.task.split(plan.seed)
-    values = {"prompts": first, "max_tokens": plan.task.max_tokens, "seed": plan.seed, "params": plan.task.params}
+    tokens = min(PILOT_TOKENS, plan.task.max_tokens)
+    values = {"prompts": first[:PILOT_PROMPTS], "max_tokens": tokens, "seed": plan.seed, "params": plan.task.params}
     return with_automatic_temperatures(make_plan(values), FINE, max(plan.task.temperatures), model).temperatures
 
 
