@@ -19,8 +19,8 @@ from tempering.tuning.conclude import conclude
 from tempering.tuning.confirm import ask_fresh, confirm, difference
 from tempering.tuning.evaluator import Evaluator, Told
 from tempering.tuning.fixed import why_fixed
-from tempering.tuning.goals import Goal
-from tempering.tuning.measured import ModelEvaluator, limits
+from tempering.tuning.goals import Goal, limits
+from tempering.tuning.measured import ModelEvaluator
 from tempering.tuning.notes import notes, sampler_note
 from tempering.tuning.plan import CONFIRM, TunePlan, label_free, plan_spending, prepare
 from tempering.tuning.search import Found, Seen, Step, search
