@@ -37,7 +37,7 @@ BUDGETS = (200, 500, 1000)
 TRIALS = 25
 POOL = Path("build/tuning-pool.json")
 POOL_T = tuple(round(0.1 * step, 1) for step in range(21))
-POOL_SAMPLES = 12
+POOL_SAMPLES = 8
 
 
 class Task(Protocol):

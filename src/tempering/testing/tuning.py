@@ -13,12 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from tempering.tuning.confirm import FRESH
 from tempering.tuning.evaluator import Ask, Told
 from tempering.tuning.goals import Goal, make_goal
 from tempering.tuning.space import Setting
 
 Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 GRID = np.round(np.arange(0, 2.001, 0.05), 2)
+"""The temperatures that known tasks answer at; others are rounded to the nearest."""
+
+GROUPS = 48
+"""So many texts of a prompt differ, and so many fresh ones."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,13 @@ class KnownEvaluator:
     asked: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        self._prompt = np.random.default_rng([self.seed, 1]).standard_normal((self.count + self.held, 3))
+        count = self.count + self.held
+        shape = (count, 2 * GROUPS, len(self.task.goal.measures))
+        generator = np.random.default_rng([self.seed, 1])
+        self._prompt = generator.standard_normal((count, 3))
+        self._same = generator.standard_normal(shape)
+        self._own = generator.standard_normal((*shape, len(GRID)))
+        self._mean = {name: self.task.truth(name) for name in self.task.goal.measures}
 
     @property
     def prompts(self) -> Sequence[int]:
@@ -121,22 +132,19 @@ class KnownEvaluator:
         return [Told(ask, self._values(ask)) for ask in asks]
 
     def _values(self, ask: Ask) -> dict[str, float]:
-        task, t = self.task, ask.setting.temperature
+        task, at = self.task, int(np.abs(GRID - ask.setting.temperature).argmin())
+        # Fresh groups have texts of their own.
+        group = ask.group % GROUPS + (GROUPS if ask.group >= FRESH else 0)
         level, first, second = self._prompt[ask.prompt]
-        own = np.cos(np.pi * t / 2) * first + np.sin(np.pi * t / 2) * second
+        own = np.cos(np.pi * GRID[at] / 2) * first + np.sin(np.pi * GRID[at] / 2) * second
         effect = np.sqrt(1 - task.interaction) * level + np.sqrt(task.interaction) * own
         found = {}
         for number, name in enumerate(task.goal.measures):
-            text = [self.seed, 2, ask.prompt, ask.group, number]
-            same = np.random.default_rng(text).standard_normal()
-            other = np.random.default_rng([*text, round(t * 1e6)]).standard_normal()
+            same, other = self._same[ask.prompt, group, number], self._own[ask.prompt, group, number, at]
             e = np.sqrt(task.pairing) * same + np.sqrt(1 - task.pairing) * other
-            latent = np.sqrt(task.prompt_share) * effect + np.sqrt(1 - task.prompt_share) * e
-            mean = float(task.truth(name, np.array([t]))[0])
-            if task.binary:
-                found[name] = float(latent < special.ndtri(mean))
-            else:
-                found[name] = mean + task.noise * float(latent)
+            latent = float(np.sqrt(task.prompt_share) * effect + np.sqrt(1 - task.prompt_share) * e)
+            mean = float(self._mean[name][at])
+            found[name] = float(latent < special.ndtri(mean)) if task.binary else mean + task.noise * latent
         return found
 
 

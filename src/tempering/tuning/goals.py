@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tempering.errors import GoalError
+from tempering.measures import measure
 
 TASK_MEASURES = ("agreement", "surprise")
 """Measures of a tuning run besides those of a study: the share of equal answers among several to one prompt, and the
@@ -201,3 +203,9 @@ def make_goal(values: dict[str, Any], where: str = "goal") -> Goal:
         place = ".".join(str(part) for part in first["loc"])
         said = str(first.get("ctx", {}).get("error") or first["msg"])
         raise GoalError(f"{where}: {place}: {said}" if place else f"{where}: {said}") from None
+
+
+def limits(name: str) -> tuple[float, float]:
+    """Return the smallest and the largest value that a measure can have."""
+    own = {"agreement": (0.0, 1.0), "surprise": (0.0, math.inf)}
+    return own[name] if name in own else (measure(name).low, measure(name).high)

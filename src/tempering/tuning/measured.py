@@ -19,7 +19,7 @@ from tempering.measures.graders import Grader, make_grader, normalised
 from tempering.params import SamplingParams
 from tempering.study.plan import Prompt
 from tempering.tuning.evaluator import Ask, Told
-from tempering.tuning.goals import TASK_MEASURES, Goal
+from tempering.tuning.goals import TASK_MEASURES, Goal, limits
 from tempering.tuning.space import Setting
 from tempering.tuning.task import TuneTask
 
@@ -66,12 +66,6 @@ def check_goal(goal: Goal, provides: Provides) -> None:
         for asked in (bound.at_least, bound.at_most):
             if asked is not None and not low <= asked <= high:
                 raise GoalError(f"no text can have {bound.measure} {asked:g}: it lies in [{low:g}, {high:g}]")
-
-
-def limits(name: str) -> tuple[float, float]:
-    """Return the smallest and the largest value that a measure can have."""
-    own = {"agreement": (0.0, 1.0), "surprise": (0.0, math.inf)}
-    return own[name] if name in own else (measure(name).low, measure(name).high)
 
 
 class ModelEvaluator:

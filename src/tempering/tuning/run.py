@@ -19,8 +19,8 @@ from tempering.tuning.conclude import conclude
 from tempering.tuning.confirm import ask_fresh, confirm, difference
 from tempering.tuning.evaluator import Evaluator, Told
 from tempering.tuning.fixed import why_fixed
-from tempering.tuning.goals import Goal
-from tempering.tuning.measured import ModelEvaluator, limits
+from tempering.tuning.goals import Goal, limits
+from tempering.tuning.measured import ModelEvaluator
 from tempering.tuning.notes import notes, sampler_note
 from tempering.tuning.plan import CONFIRM, TunePlan, label_free, plan_spending, prepare
 from tempering.tuning.search import Found, Seen, Step, search
@@ -30,6 +30,9 @@ from tempering.tuning.suggest import ENTROPY, suggest
 
 FINE = 33
 """Places at equal Fisher distance that the distances of a search are interpolated from."""
+
+PILOT_PROMPTS, PILOT_TOKENS = 4, 8
+"""The texts that these distances are read from: a rough idea is enough, and large vocabularies make it slow."""
 
 WITH_CURRENT = 24
 """With so many fresh texts a setting, the default in use is confirmed beside the winner."""
@@ -216,7 +219,8 @@ def fisher_places(plan: TunePlan, model: Model) -> Sequence[float] | None:
     if not isinstance(model, LogitsModel):
         return None
     first, _ = plan.task.split(plan.seed)
-    values = {"prompts": first, "max_tokens": plan.task.max_tokens, "seed": plan.seed, "params": plan.task.params}
+    tokens = min(PILOT_TOKENS, plan.task.max_tokens)
+    values = {"prompts": first[:PILOT_PROMPTS], "max_tokens": tokens, "seed": plan.seed, "params": plan.task.params}
     return with_automatic_temperatures(make_plan(values), FINE, max(plan.task.temperatures), model).temperatures
 
 
