@@ -140,6 +140,17 @@ const WORDS = {
     report_of: "Report of {name}",
     no_report: "No report yet: the run holds no text so far.",
     open_report: "Open the report alone",
+
+    tune: "Tune",
+    tune_intro: "Open a run of tempering tune: which temperature for a use case, why, and the settings for your engine to copy.",
+    no_tunings: "No tuning here yet. Run tempering tune, then come back.",
+    for_engine: "For your engine",
+    engine: "Engine",
+    snippet: "Settings to copy",
+    snippet_file: "Usually in {file}. Read back and compared with the recommendation before it is shown.",
+    copy: "Copy",
+    copied: "Copied.",
+    copy_by_hand: "Selected: copy it with your keyboard.",
   },
   "pt-BR": {
     title: "tempering explore",
@@ -279,6 +290,17 @@ const WORDS = {
     report_of: "Relatório de {name}",
     no_report: "Ainda não há relatório: a execução não tem nenhum texto.",
     open_report: "Abrir só o relatório",
+
+    tune: "Ajuste",
+    tune_intro: "Abra uma execução de tempering tune: qual temperatura para um uso, por quê, e as configurações do seu motor para copiar.",
+    no_tunings: "Ainda não há ajuste aqui. Rode tempering tune e volte.",
+    for_engine: "Para o seu motor",
+    engine: "Motor",
+    snippet: "Configurações para copiar",
+    snippet_file: "Em geral em {file}. Lido de volta e comparado com a recomendação antes de ser mostrado.",
+    copy: "Copiar",
+    copied: "Copiado.",
+    copy_by_hand: "Selecionado: copie com o teclado.",
   },
 };
 
