@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine("browser")
 
 
-HOSTILE = """
+HOSTILE = r"""
 from tempering.models.embedded import load as embedded
 
 PIECES = ["<script>window.hit=1</script>", '"><img src=x onerror="window.hit=1">', "\u202eevil\u2066", "\x1b[31m\x00",
@@ -91,12 +91,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (path / "hostile_model.py").write_text(HOSTILE)
     known = path / "hostile_model-1.0.dist-info"
     known.mkdir()
-    (known / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: hostile-model\nVersion: 1.0\n"
-    )
-    (known / "entry_points.txt").write_text(
-        "[tempering.models]\nhostile=hostile_model:load\n"
-    )
+    (known / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile-model\nVersion: 1.0\n")
+    (known / "entry_points.txt").write_text("[tempering.models]\nhostile=hostile_model:load\n")
     study = [sys.executable, "-m", "tempering", "study", "--model", "hostile:", "--out", str(path / "runs/attack")]
     small = ["--prompt", "<img src=x onerror=window.hit=1>", "--temperatures", "0,1", "--samples", "1", "--quiet"]
     subprocess.run([*study, *small, "--max-tokens", "8"], check=True, capture_output=True, env=_environment(path))
@@ -360,8 +356,9 @@ def test_a_study_is_shown_while_it_grows(page: Page, runs: Path, tmp_path: Path)
         page.frame_locator("iframe").get_by_text("Not complete").wait_for()
         samples.write_bytes(b"".join(lines))
         page.get_by_text("4 of 4 texts: complete").wait_for()
-        expect(page.locator("iframe")).to_have_count(1)
+        expect(page.locator("iframe")).to_have_count(1, timeout=30_000)
         assert page.frame_locator("iframe").get_by_text("Not complete").count() == 0
+        page.goto("about:blank")  # before its server goes
 
 
 def test_a_key_is_asked_for(browser: Browser, runs: Path) -> None:
