@@ -11,6 +11,7 @@ error's ``exit_code``::
     │   ├── GraderError             a grader that cannot be loaded, raises, or gives no number in [0, 1]
     │   ├── GoalError               a goal that cannot be read, contradicts itself, or cannot be measured here
     │   ├── ExportError             settings that an engine cannot be told
+    │   ├── RatingsError            rating sheets that cannot be read; has a line for each problem
     │   └── CorpusError             a corpus that cannot be read, or that holds no word
     ├── ModelError              3   a model cannot be found, loaded or run
     │   ├── UnknownModelError       the name means nothing here
@@ -27,6 +28,8 @@ An interrupted command (Ctrl-C) exits with 130.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class TemperingError(Exception):
@@ -71,6 +74,15 @@ class ExportError(UsageError, ValueError):
 
 class CorpusError(UsageError, ValueError):
     """A corpus cannot be read, or holds no word."""
+
+
+class RatingsError(UsageError, ValueError):
+    """Rating sheets cannot be read; ``problems`` has a line for each thing that is wrong."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(problems[0] + more)
+        self.problems = tuple(problems)
 
 
 class ModelError(TemperingError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tempering.cli import options
+from tempering.cli import ratings as people
 from tempering.cli.progress import ProgressLine
 from tempering.cli.report import REPORT, write_report
 from tempering.cli.terminal import say
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 MEASURING = "Measuring"
+RATING = "People's ratings of a finished run"
 
 
 @options.with_sampling
@@ -134,6 +136,24 @@ def study(
             "--against", help="The T that the others are compared with. [default: nearest to 1]", show_default=False
         ),
     ] = None,
+    rate: Annotated[
+        Path | None,
+        typer.Option(
+            "--rate",
+            help="Write a blind rating sheet of this run folder; --samples and --seed choose texts and order.",
+            show_default=False,
+            rich_help_panel=RATING,
+        ),
+    ] = None,
+    ratings: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--ratings",
+            help="Analyse a filled sheet; can be repeated. The run folder is --out, or where the first sheet lies.",
+            show_default=False,
+            rich_help_panel=RATING,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done, and about how long it takes.")
     ] = False,
@@ -160,6 +180,13 @@ def study(
         "judge_temperature": judge_temperature,
         "name": name,
     }
+    if rate or ratings:
+        others: dict[str, object] = {
+            f"--{key.replace('_', '-')}": value for key, value in flags.items() if key not in {"samples", "seed"}
+        }
+        others |= {"PLAN.yaml": plan_file, "--prompt": prompt, "--prompts": prompts, "--dry-run": dry_run}
+        people.rate(rate, ratings, out, samples=samples, seed=seed, others=others | sampling, as_json=as_json)
+        return
     plan, automatic = _plan(plan_file, flags, _prompts(prompt, prompts), sampling)
     if chat or system:
         plan = plan.as_chat(system or "")
