@@ -22,6 +22,7 @@ from tempering.models.onnx import OnnxModel
 from tempering.orders import ENGINES
 from tempering.sampling.distribution import process
 from tempering.study.plan import make_plan
+from tempering.study.ratings import read_ratings
 from tempering.study.run import run_study
 
 if TYPE_CHECKING:
@@ -359,6 +360,29 @@ def test_a_study_is_shown_while_it_grows(page: Page, runs: Path, tmp_path: Path)
         expect(page.locator("iframe")).to_have_count(1, timeout=30_000)
         assert page.frame_locator("iframe").get_by_text("Not complete").count() == 0
         page.goto("about:blank")  # before its server goes
+
+
+def test_texts_are_rated_blind_and_later_on(page: Page, address: str, runs: Path) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.goto(f"{address}?view=study")
+    for turn in range(2):  # the second time, after a reload, the texts that are rated are not asked again
+        page.get_by_label("Your name").fill("eva")
+        page.get_by_role("button", name="Begin or go on").click()
+        page.get_by_role("heading", name=f"Text {turn + 1} of 2").wait_for()
+        if turn == 0:
+            found = Axe().run(page)
+            assert found.violations_count == 0, found.generate_report()
+        assert "T =" not in page.locator(".rating").inner_text()
+        for group in page.locator("fieldset").all():
+            group.get_by_label("4", exact=True).check()
+        page.get_by_role("button", name="Save and next").click()
+        if turn == 0:
+            page.get_by_role("heading", name="Text 2 of 2").wait_for()
+            page.reload()
+    page.get_by_text("All 2 texts are rated").wait_for()
+    found = read_ratings(runs / "small", [runs / "small/ratings-eva.csv"])
+    assert found.scores["coherence"].tolist() == [4, 4]
 
 
 def test_a_key_is_asked_for(browser: Browser, runs: Path) -> None:
