@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ def routes(root: Path) -> APIRouter:
     """Return the routes under ``/api/runs`` (studies) and ``/api/tunings``."""
     router = APIRouter(prefix="/api")
     reports: dict[str, tuple[tuple[float, int], bytes]] = {}
+    building = asyncio.Lock()
 
     @router.get("/runs")
     def studies() -> dict[str, Any]:
@@ -70,8 +72,9 @@ def routes(root: Path) -> APIRouter:
     async def report(name: str) -> Response:
         folder = folder_of(root, RUN, name)
         now = _version_of(folder / SAMPLES)
-        if reports.get(name, (None, b""))[0] != now:
-            reports[name] = now, await run_in_threadpool(_report, folder)
+        async with building:  # two windows do not make the same report twice
+            if reports.get(name, (None, b""))[0] != now:
+                reports[name] = now, await run_in_threadpool(_report, folder)
         return Response(reports[name][1], media_type="text/html", headers=REPORT_HEADERS)
 
     @router.get("/tunings")

@@ -46,6 +46,7 @@ export function show(place, _model) {
   }
 
   function open(/** @type {string} */ name) {
+    body.replaceChildren();
     state.write({ run: name });
     clearTimeout(timer);
     void list();
@@ -65,7 +66,8 @@ export function show(place, _model) {
       rate(rating, run.name);
     }
     const now = `${run.name} ${run.version} ${document.documentElement.lang}`;
-    if (now === shown) return;
+    // A report takes seconds to make: the next one is asked for only when the last is there.
+    if (now === shown || body.querySelector("iframe:not(.ready)")) return;
     shown = now;
     const source = `/api/runs/${encodeURIComponent(run.name)}/report`;
     if (!run.samples) {
