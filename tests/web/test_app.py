@@ -174,7 +174,7 @@ def test_run_folders_and_nothing_beside_them(engine: Engine, runs: Path) -> None
     assert "sandbox" in report.headers["content-security-policy"]
     for name in ("linked", "other", "..", "%2e%2e", "..%2foutside", "small%2f..", "%2fetc", "."):
         assert get(app, f"/api/runs/{name}/report").status_code == 404, name
-        assert get(app, f"/api/runs/{name}").status_code in {200, 404}
+        assert get(app, f"/api/tunings/{name}/report").status_code == 404, name
 
 
 def test_a_damaged_run_is_told_and_hides_no_other(engine: Engine, runs: Path, tmp_path: Path) -> None:

@@ -189,6 +189,7 @@ def study(
             f"--{key.replace('_', '-')}": value for key, value in flags.items() if key not in {"samples", "seed"}
         }
         others |= {"PLAN.yaml": plan_file, "--prompt": prompt, "--prompts": prompts, "--dry-run": dry_run}
+        others |= {"--preset": preset, "--against": against}
         people.rate(rate, ratings, out, samples=samples, seed=seed, others=others | sampling, as_json=as_json)
         return
     values = _values(plan_file, flags, _prompts(prompt, prompts), sampling)

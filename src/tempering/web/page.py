@@ -25,7 +25,7 @@ from tempering.orders import ENGINES
 from tempering.params import SamplingParams
 from tempering.thermometer.likelihood import read_temperature
 from tempering.thermometer.reading import tokens_of_text
-from tempering.web import runs
+from tempering.web import ratings, runs
 from tempering.web.bodies import Serving, parsed
 from tempering.web.endpoint import event, json_of, while_connected
 from tempering.web.engine import Engine
@@ -143,6 +143,7 @@ def routes(engine: Engine, serving: Serving, root: Path) -> APIRouter:
         return await while_connected(request, engine.call(lambda model: _reading(model, body)))
 
     router.include_router(runs.routes(root))
+    router.include_router(ratings.routes(root))
     return router
 
 

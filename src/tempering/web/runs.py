@@ -1,7 +1,8 @@
-"""Run folders on the page: which there are, how far they are, their reports. Opens nothing outside the given root."""
+"""Runs on the page: studies with their reports, tunings with their answers. Opens nothing outside the given root."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from tempering.errors import StoreError
+from tempering.errors import StoreError, TemperingError
+from tempering.params import SamplingParams
 from tempering.study.store import RUN, SAMPLES, read_run
+from tempering.tuning.answer import read_recommendation
+from tempering.tuning.export import EXPORTERS, Exporter, render_checked
+from tempering.tuning.store import RECOMMENDATION
 from tempering.web.refusals import Refusal
 
 REPORT_HEADERS = {
@@ -21,66 +26,95 @@ REPORT_HEADERS = {
 """The report is one document without scripts; its own styles are inside it."""
 
 
-def run_folders(root: Path) -> dict[str, Path]:
-    """Return the run folders directly under a root, by name; links are not followed.
+def folders_with(root: Path, mark: str) -> dict[str, Path]:
+    """Return the folders directly under a root that hold a file, by name; links are not followed.
 
     A request can only choose a name of this list, so that no path of its making is ever opened.
 
     Example:
-        >>> run_folders(Path("/nowhere"))
+        >>> folders_with(Path("/nowhere"), "run.json")
         {}
     """
     try:
         found = sorted(root.iterdir())
     except OSError:
         return {}
-    return {item.name: item for item in found if _is_run(item)}
+    return {item.name: item for item in found if item.is_dir() and not item.is_symlink() and _is_plain(item / mark)}
 
 
-def _is_run(folder: Path) -> bool:
-    inside = (folder, folder / RUN, folder / SAMPLES)
-    return folder.is_dir() and (folder / RUN).is_file() and not any(path.is_symlink() for path in inside)
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not any(item.is_symlink() for item in path.parent.iterdir())
 
 
-def folder_of(root: Path, name: str) -> Path:
-    """Return a run folder by its name.
+def folder_of(root: Path, mark: str, name: str) -> Path:
+    """Return a folder by its name.
 
     Raises:
         Refusal: there is none of that name under the root.
     """
-    folder = run_folders(root).get(name)
+    folder = folders_with(root, mark).get(name)
     if folder is None:
         raise Refusal(404, f"there is no run {name!r}", code="run_not_found")
     return folder
 
 
 def routes(root: Path) -> APIRouter:
-    """Return the routes under ``/api/runs``."""
-    router = APIRouter(prefix="/api/runs")
+    """Return the routes under ``/api/runs`` (studies) and ``/api/tunings``."""
+    router = APIRouter(prefix="/api")
     reports: dict[str, tuple[tuple[float, int], bytes]] = {}
+    building = asyncio.Lock()
 
-    @router.get("")
-    def listed() -> dict[str, Any]:
-        return {"runs": [state_of(folder) for folder in run_folders(root).values()]}
+    @router.get("/runs")
+    def studies() -> dict[str, Any]:
+        return {"runs": [state_of(folder) for folder in folders_with(root, RUN).values()]}
 
-    @router.get("/{name}")
-    def state(name: str) -> dict[str, Any]:
-        return state_of(folder_of(root, name))
-
-    @router.get("/{name}/report")
+    @router.get("/runs/{name}/report")
     async def report(name: str) -> Response:
-        folder = folder_of(root, name)
-        now = _version_of(folder)
-        if reports.get(name, (None, b""))[0] != now:
-            reports[name] = now, await run_in_threadpool(_report, folder)
+        folder = folder_of(root, RUN, name)
+        now = _version_of(folder / SAMPLES)
+        async with building:  # two windows do not make the same report twice
+            if reports.get(name, (None, b""))[0] != now:
+                reports[name] = now, await run_in_threadpool(_report, folder)
         return Response(reports[name][1], media_type="text/html", headers=REPORT_HEADERS)
+
+    @router.get("/tunings")
+    def tunings() -> dict[str, Any]:
+        return {"runs": [answer_of(folder) for folder in folders_with(root, RECOMMENDATION).values()]}
+
+    @router.get("/tunings/{name}/report")
+    def tuning_page(name: str) -> Response:
+        from tempering.report.tuning import build_tuning_page  # noqa: PLC0415 - loaded when a run is opened
+
+        answer = read_recommendation(folder_of(root, RECOMMENDATION, name) / RECOMMENDATION)
+        return Response(build_tuning_page(answer), media_type="text/html", headers=REPORT_HEADERS)
 
     return router
 
 
+def answer_of(folder: Path) -> dict[str, Any]:
+    """Return what a list of tunings shows of one: its answer, and its settings in the form of every engine."""
+    record: dict[str, Any] = {"name": folder.name, "version": str(_version_of(folder / RECOMMENDATION)[0])}
+    try:
+        answer = read_recommendation(folder / RECOMMENDATION)
+    except StoreError as problem:
+        return record | {"error": str(problem).replace(str(folder), folder.name)}
+    params = answer.settings
+    exports = [_exported(exporter, params) for exporter in EXPORTERS.values()] if params else []
+    return record | {"sentence": answer.sentence, "model": answer.model, "exports": exports}
+
+
+def _exported(exporter: Exporter, params: SamplingParams) -> dict[str, Any]:
+    known: dict[str, Any] = {"name": exporter.name, "title": exporter.title, "file": exporter.filename}
+    try:
+        rendered = render_checked(exporter.name, params)
+    except TemperingError as problem:
+        return known | {"error": str(problem)}
+    return known | {"text": rendered.text, "warnings": list(rendered.warnings)}
+
+
 def state_of(folder: Path) -> dict[str, Any]:
     """Return what a list of runs shows of one: its plan in short, and how many of its samples are there."""
-    record: dict[str, Any] = {"name": folder.name, "version": str(_version_of(folder)[0])}
+    record: dict[str, Any] = {"name": folder.name, "version": str(_version_of(folder / SAMPLES)[0])}
     try:
         run = read_run(folder)
     except StoreError as problem:
@@ -99,10 +133,10 @@ def state_of(folder: Path) -> dict[str, Any]:
     }
 
 
-def _version_of(folder: Path) -> tuple[float, int]:
-    """Return what changes whenever a sample is added."""
+def _version_of(path: Path) -> tuple[float, int]:
+    """Return what changes whenever a file does."""
     try:
-        known = (folder / SAMPLES).stat()
+        known = path.stat()
     except OSError:
         return 0.0, 0
     return known.st_mtime, known.st_size

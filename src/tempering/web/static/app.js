@@ -8,6 +8,7 @@ import * as next from "./next.js";
 import * as state from "./state.js";
 import * as study from "./study.js";
 import * as text from "./text.js";
+import * as tune from "./tune.js";
 import { LANGUAGES, language, speak, t } from "./words.js";
 
 /**
@@ -23,7 +24,7 @@ import { LANGUAGES, language, speak, t } from "./words.js";
  */
 
 /** @type {Record<string, {show: (place: HTMLElement, model: Model) => void}>} */
-const VIEWS = { next, text, forks, heat, study };
+const VIEWS = { next, text, forks, heat, study, tune };
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const header = /** @type {HTMLElement} */ (document.getElementById("header"));
 

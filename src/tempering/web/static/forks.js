@@ -88,7 +88,7 @@ function draw(place, tree, prompt) {
   const boxes = tree.branches.map((branch) => h("div", {
     class: `box ${branch.end}`, title: `T ${number(branch.low, 4)} – ${number(branch.high, 4)}`,
     onclick: () => set((branch.low + branch.high) / 2),
-  }, printable(branch.text) + ({ budget: " …", stop: " ■" }[branch.end] ?? "")));
+  }, h("span", {}, printable(branch.text) + ({ budget: " …", stop: " ■" }[branch.end] ?? ""))));
   const depth = Math.max(...tree.branches.map((b) => b.begin + b.tokens.length), 1);
   const picture = h("div", { class: "icicle", role: "img", "aria-label": t("tree_label") }, ...boxes, cursor);
   picture.style.height = `${depth * ROW}rem`;

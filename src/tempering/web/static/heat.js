@@ -7,7 +7,7 @@ import { t } from "./words.js";
 
 /** @typedef {{reading: Record<string, number | string>, curve: [number, number][], uniform: number}} Answer */
 
-const WIDTH = 640, HEIGHT = 260, LEFT = 52, BOTTOM = 40, TOP = 12, RIGHT = 14, HIGHEST = 3;
+const WIDTH = 640, HEIGHT = 260, LEFT = 52, BOTTOM = 40, TOP = 16, RIGHT = 14, HIGHEST = 3;
 
 /**
  * @param {HTMLElement} place
@@ -93,5 +93,5 @@ function picture(answer, best, low, high, label) {
     svg("line", { class: "peak", x1: x(best), x2: x(best), y1: TOP, y2: HEIGHT - BOTTOM }),
     svg("path", { class: "curve", d: line }), ...axis, ...levels,
     svg("text", { x: (LEFT + WIDTH) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, t("curve_axis")),
-    svg("text", { x: LEFT, y: TOP - 2 }, ""));
+    svg("text", { x: LEFT + 4, y: TOP + 6 }, t("curve_y")));
 }

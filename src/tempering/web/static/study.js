@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { h, showState } from "./dom.js";
+import { rate } from "./rate.js";
 import * as state from "./state.js";
 import { t } from "./words.js";
 
@@ -18,6 +19,8 @@ export function show(place, _model) {
   const bar = h("div", { class: "row" }, h("div", {}, h("label", { for: "run" }, t("run")), select));
   const status = h("p", { class: "note", role: "status" });
   const body = h("div", {});
+  const rating = h("div", {});
+  let rated = "";
   let shown = "";
   let timer = 0;
 
@@ -43,6 +46,7 @@ export function show(place, _model) {
   }
 
   function open(/** @type {string} */ name) {
+    body.replaceChildren();
     state.write({ run: name });
     clearTimeout(timer);
     void list();
@@ -57,8 +61,13 @@ export function show(place, _model) {
     }
     const done = run.samples >= run.planned;
     status.textContent = `${t("samples_of", { held: run.samples, planned: run.planned })}: ${done ? t("complete") : t("running")}`;
+    if (run.samples && rated !== run.name) {
+      rated = run.name;
+      rate(rating, run.name);
+    }
     const now = `${run.name} ${run.version} ${document.documentElement.lang}`;
-    if (now === shown) return;
+    // A report takes seconds to make: the next one is asked for only when the last is there.
+    if (now === shown || body.querySelector("iframe:not(.ready)")) return;
     shown = now;
     const source = `/api/runs/${encodeURIComponent(run.name)}/report`;
     if (!run.samples) {
@@ -74,7 +83,7 @@ export function show(place, _model) {
     if (!old) body.append(h("p", { class: "note" }, h("a", { href: source, target: "_blank", rel: "noopener" }, t("open_report"))));
   }
 
-  place.replaceChildren(h("p", { class: "intro" }, t("study_intro")), bar, status, body);
+  place.replaceChildren(h("p", { class: "intro" }, t("study_intro")), bar, status, body, rating);
   showState(body, "loading", t("loading"));
   void list();
 }

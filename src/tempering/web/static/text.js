@@ -235,7 +235,7 @@ function pane(model, page, suffix, label) {
 
   redraw();
   return {
-    element: h("section", { class: "pane", "aria-labelledby": id },
+    element: h("section", { class: label === t("text") ? "pane single" : "pane", "aria-labelledby": id },
       h("h3", { id }, label),
       h("details", { class: "settings", open: suffix !== "" || matchMedia("(min-width: 52rem)").matches },
         h("summary", {}, t("settings")), own.element),
