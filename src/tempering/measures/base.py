@@ -118,6 +118,13 @@ class Samples:
         return tuple(own[: self.budget] if len(own) >= self.budget else None for own in self.words)
 
     @cached_property
+    def readings(self) -> Mapping[str, Values]:
+        """What the model says of each text when it reads it again, by name: computed once for all measures."""
+        from tempering.measures.rereading import read_again  # noqa: PLC0415 - it is built on this module
+
+        return read_again(self)
+
+    @cached_property
     def languages(self) -> Mapping[str, str | None]:
         """The language of each prompt's texts, taken together with its exemplar; None where it is not recognised."""
         texts: dict[str, list[str]] = {}

@@ -19,7 +19,7 @@ from tempering.generation.decode import read_prompt
 from tempering.measures.base import Measure, Samples, Values
 from tempering.measures.words import sentences
 from tempering.models.base import LogitsModel
-from tempering.sampling.facts import Facts, facts
+from tempering.sampling.facts import facts
 from tempering.sampling.penalties import Context
 
 STEPS = 16
@@ -29,45 +29,41 @@ SENTENCES = 5
 SHUFFLES = 3
 
 
-def leak_mass(samples: Samples) -> Values:
-    """Return the mean mass drawn from outside the smallest set with 90 % of the mass at T=1."""
-    return _of_steps(samples, lambda known: known.leak_mass)
+def read_again(samples: Samples) -> dict[str, Values]:
+    """Return what one reading of each text gives, by name; NaN without a model, or for a text without token ids.
 
-
-def n95(samples: Samples) -> Values:
-    """Return the mean number of tokens that hold 95 % of the mass drawn from."""
-    return _of_steps(samples, lambda known: known.n95)
-
-
-def _of_steps(samples: Samples, fact: Callable[[Facts], np.ndarray]) -> Values:
-    model, out = samples.model, []
-    for completion in samples.completions:
+    ``leak_mass``: mean mass drawn from outside the smallest set with 90 % of the mass at T=1; ``n95``: mean number of
+    tokens that hold 95 % of the mass drawn from, both at up to 16 steps; ``surprisal_gap``: mean of -log p - H over all
+    tokens, both at T=1 without truncation, in nats.
+    """
+    model, names = samples.model, ("leak_mass", "n95", "surprisal_gap")
+    out = {name: np.full(len(samples.completions), math.nan) for name in names}
+    for index, completion in enumerate(samples.completions):
         if model is None or not completion.tokens:
-            out.append(math.nan)
             continue
         before = read_prompt(model, completion.prompt).tokens
         logits = model.score((*before, *completion.tokens[:-1]))[len(before) - 1 :]
         steps = np.unique(np.linspace(0, len(logits) - 1, min(STEPS, len(logits))).round().astype(int))
         contexts = [Context(tuple(before), completion.tokens[:step]) for step in steps]
-        out.append(float(np.mean(fact(facts(logits[steps], completion.params, contexts)))))
-    return np.array(out, dtype=np.float64)
+        known = facts(logits[steps], completion.params, contexts)
+        out["leak_mass"][index] = known.leak_mass.mean()
+        out["n95"][index] = known.n95.mean()
+        out["surprisal_gap"][index] = _gap(logits, completion.tokens)
+    return out
 
 
-def surprisal_gap(samples: Samples) -> Values:
-    """Return the mean of -log p - H over a text's tokens, both at T=1 without truncation, in nats."""
-    model, out = samples.model, []
-    for completion in samples.completions:
-        if model is None or not completion.tokens:
-            out.append(math.nan)
-            continue
-        before = read_prompt(model, completion.prompt).tokens
-        logprobs = _log_softmax(model.score((*before, *completion.tokens[:-1]))[len(before) - 1 :])
-        # -inf marks a masked token: it has no part in the entropy.
-        p = np.exp(logprobs)
-        entropy = -np.where(p > 0, p * np.where(p > 0, logprobs, 0.0), 0.0).sum(axis=1)
-        own = logprobs[np.arange(len(logprobs)), list(completion.tokens)]
-        out.append(float(np.mean(-own - entropy)))
-    return np.array(out, dtype=np.float64)
+def _gap(logits: NDArray[np.float32], tokens: tuple[int, ...]) -> float:
+    """Return the mean surprisal of the tokens less the mean entropy of their distributions, nats."""
+    logprobs = _log_softmax(logits)
+    # -inf marks a masked token: it has no part in the entropy.
+    p = np.exp(logprobs)
+    entropy = -(p * np.where(p > 0, logprobs, 0.0)).sum(axis=1)
+    return float(np.mean(-logprobs[np.arange(len(tokens)), list(tokens)] - entropy))
+
+
+def _read(name: str) -> Callable[[Samples], Values]:
+    """Return the measure that is a part of one reading."""
+    return lambda samples: samples.readings[name]
 
 
 def order_gain(samples: Samples) -> Values:
@@ -139,7 +135,7 @@ SURPRISAL_GAP = Measure(
         "observation on language, not a rating; no link with rated typicality is known."
     ),
     source="local typicality, Meister et al. 2022, arXiv 2202.00666",
-    function=surprisal_gap,
+    function=_read("surprisal_gap"),
     needs=_MODEL,
     length="a mean over tokens: not affected on average",
 )
@@ -174,7 +170,7 @@ LEAK_MASS = Measure(
         "from 0.8 (arXiv 2606.01451). Rises with T by construction."
     ),
     source="arXiv 2606.01451",
-    function=leak_mass,
+    function=_read("leak_mass"),
     needs=_MODEL,
     length="a mean over steps: not affected on average",
 )
@@ -188,7 +184,7 @@ N95 = Measure(
     high=math.inf,
     validity="Exact, at up to 16 steps of a text. Rises with T by construction; a few flat steps decide its mean.",
     source="arXiv 2606.01451",
-    function=n95,
+    function=_read("n95"),
     needs=_MODEL,
     length="a mean over steps: not affected on average",
 )
