@@ -25,8 +25,8 @@ class TemperingLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
 
     By default the token is drawn here, with the noise of this library: ``generate`` sees one token that is left,
     whatever its own sampling settings are, and the text is a pure function of seed, row and logits. With
-    ``draws=False`` it sees log-probabilities and draws itself; its own temperature and truncation must then be off (``do_sample=True,
-    temperature=1.0, top_k=0, top_p=1.0``), as a model's ``generation_config`` may have set them.
+    ``draws=False`` it sees log-probabilities and draws itself; its own temperature and truncation must then be off
+    (``do_sample=True, temperature=1.0, top_k=0, top_p=1.0``), as a model's ``generation_config`` may have set them.
 
     Use a new one for each call of ``generate``: the first call tells it how long the prompt is.
 

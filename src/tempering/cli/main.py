@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tempering._version import __version__
-from tempering.cli import doctor, explore, fork, generate, models, orders, read, report, serve, study
+from tempering.cli import bench, doctor, explore, fork, generate, models, orders, read, report, serve, study
 from tempering.cli.terminal import say
 from tempering.errors import TemperingError
 
@@ -35,6 +35,7 @@ app.command("fork", rich_help_panel="Looking inside")(fork.fork)
 app.command("doctor", rich_help_panel="Looking inside")(doctor.doctor)
 app.command("models", rich_help_panel="Looking inside")(models.models)
 app.command("report", rich_help_panel="Runs")(report.report)
+app.command("bench", rich_help_panel="Looking inside")(bench.bench)
 
 
 def _version(wanted: bool) -> None:
