@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 TORCH := torch==2.13.0
 export PIP_NO_INPUT = 1
 
-.PHONY: study test test-engines lint format types page wheel ci clean
+.PHONY: study bench test test-engines lint format types page wheel ci clean
 
 study: $(VENV)/.installed ## a temperature study of the embedded model
 	$(BIN)/tempering study
@@ -16,6 +16,9 @@ test: $(VENV)/.installed-test ## the whole suite; engines that are not there are
 
 test-engines: $(VENV)/.installed-engines ## tests against torch, transformers and chromium; nothing skips
 	TEMPERING_ENGINES=required $(BIN)/python -m pytest -q -m engine
+
+bench: $(VENV)/.installed-engines ## what a draw costs, beside other engines: runs/bench/bench.md
+	$(BIN)/tempering bench
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -28,6 +28,7 @@ WAY = [
     "tuning",
     "report",
     "web",
+    "bench",
     "cli",
     "__main__",
     "testing",

@@ -25,6 +25,7 @@ from tempering.cli import (
     study,
     tune,
 )
+from tempering.cli import bench, doctor, explore, fork, generate, models, orders, read, report, serve, study
 from tempering.cli.terminal import say
 from tempering.errors import TemperingError
 
@@ -52,6 +53,7 @@ app.command("models", rich_help_panel="Looking inside")(models.models)
 app.command("report", rich_help_panel="Runs")(report.report)
 app.command("check", rich_help_panel="Runs")(check.check)
 app.command("apply", rich_help_panel="Runs")(apply.apply)
+app.command("bench", rich_help_panel="Looking inside")(bench.bench)
 
 
 def _version(wanted: bool) -> None:

@@ -62,3 +62,15 @@ def scan64(row: NDArray[np.float64], maxima: NDArray[np.float64]) -> int:
         elif verdict == EMPTY and top > -np.inf:
             verdict = FINE
     return verdict
+
+
+@compiled
+def total(row: NDArray[np.float32]) -> float:
+    """Return the sum of a row: the least that reading it costs, for the benchmark to compare to."""
+    found = 0.0
+    for b in range((row.shape[0] + BLOCK - 1) // BLOCK):
+        part, some = row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])], np.float32(0.0)
+        for j in range(part.shape[0]):
+            some += part[j]
+        found += np.float64(some)
+    return found
