@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 from tempering._version import __version__
 from tempering.cli import (
     apply,
+    bench,
     check,
     doctor,
     explore,
@@ -25,7 +26,6 @@ from tempering.cli import (
     study,
     tune,
 )
-from tempering.cli import bench, doctor, explore, fork, generate, models, orders, read, report, serve, study
 from tempering.cli.terminal import say
 from tempering.errors import TemperingError
 
@@ -53,7 +53,7 @@ app.command("models", rich_help_panel="Looking inside")(models.models)
 app.command("report", rich_help_panel="Runs")(report.report)
 app.command("check", rich_help_panel="Runs")(check.check)
 app.command("apply", rich_help_panel="Runs")(apply.apply)
-app.command("bench", rich_help_panel="Looking inside")(bench.bench)
+app.command("bench", rich_help_panel="Bench")(bench.bench)
 
 
 def _version(wanted: bool) -> None:
