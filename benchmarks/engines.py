@@ -3,7 +3,7 @@
 Run: ``python benchmarks/engines.py --out build/engines``. Every contender runs in a process of its own; contenders take
 turns within a round, and the table holds medians over rounds with the smallest and largest. All draw untruncated at
 T = 1.5, where these texts do not end by themselves, with as many threads as there are cores unless ``--threads`` says
-otherwise. The prompt is read once by each, outside of the time.
+otherwise. ``--cpu --threads 1`` counts the processor's time instead of the clock's: for a machine that is not idle.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Work = Callable[[], int]
 
 
 def ours(name: str, batch: int) -> Work:
-    from tempering import Request, SamplingParams, generate, load_model
+    from tempering import Request, SamplingParams, generate, load_model  # noqa: PLC0415 - each in its own process
 
     model, calls = load_model(name), iter(range(10**6))
 
@@ -52,8 +52,8 @@ def ours(name: str, batch: int) -> Work:
 
 
 def transformers_loop(folder: Path, batch: int, threads: int) -> Work:
-    import torch
-    import transformers
+    import torch  # noqa: PLC0415
+    import transformers  # noqa: PLC0415
 
     torch.set_num_threads(threads)
     transformers.logging.set_verbosity_error()
@@ -80,7 +80,7 @@ def transformers_loop(folder: Path, batch: int, threads: int) -> Work:
 
 def llama_cpp_loop(folder: Path, batch: int, threads: int) -> Work:
     """Decode as many sequences as the batch has in one call a step, and draw with a chain of samplers each."""
-    import llama_cpp as lib
+    import llama_cpp as lib  # noqa: PLC0415
 
     silent = lib.llama_log_callback(lambda *_: None)
     lib.llama_log_set(silent, ctypes.c_void_p(0))
@@ -127,7 +127,7 @@ def llama_cpp_loop(folder: Path, batch: int, threads: int) -> Work:
     return work
 
 
-def one(contender: str, batch: int, folder: Path, threads: int, seconds: float) -> float:
+def one(contender: str, batch: int, folder: Path, *, threads: int, seconds: float, clock: Callable[[], float]) -> float:
     """Return tokens a second of one contender, after a first text that is not timed."""
     if contender in OURS:
         work = ours(OURS[contender].format(folder=folder, threads=threads), batch)
@@ -136,10 +136,10 @@ def one(contender: str, batch: int, folder: Path, threads: int, seconds: float) 
     else:
         work = llama_cpp_loop(folder, batch, threads)
     work()
-    tokens, begun = 0, time.perf_counter()
-    while time.perf_counter() - begun < seconds:
+    tokens, begun = 0, clock()
+    while clock() - begun < seconds:
         tokens += work()
-    return tokens / (time.perf_counter() - begun)
+    return tokens / (clock() - begun)
 
 
 def machine(threads: int) -> dict[str, str | int]:
@@ -158,7 +158,7 @@ def machine(threads: int) -> dict[str, str | int]:
     } | {name: version(name) for name in packages}
 
 
-def measure(folder: Path, rounds: int, threads: int, seconds: float) -> list[dict[str, object]]:
+def measure(folder: Path, rounds: int, threads: int, seconds: float, cpu: bool) -> list[dict[str, object]]:
     rates: dict[tuple[str, int], list[float]] = {}
     names = [*OURS, *PEERS]
     settings = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
@@ -166,13 +166,12 @@ def measure(folder: Path, rounds: int, threads: int, seconds: float) -> list[dic
         for batch in BATCHES:
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
                 arguments = ["--one", name, "--batch", str(batch), "--folder", str(folder)]
-                arguments += ["--threads", str(threads), "--seconds", str(seconds)]
+                arguments += ["--threads", str(threads), "--seconds", str(seconds), *(["--cpu"] if cpu else [])]
                 command = [sys.executable, __file__, *arguments]
                 done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=os.environ | settings)
                 rates.setdefault((name, batch), []).append(float(done.stdout))
-                print(
-                    f"round {turn + 1}, batch {batch}, {name}: {rates[name, batch][-1]:.0f} tokens/s", file=sys.stderr
-                )
+                seen = f"{rates[name, batch][-1]:.0f} tokens/s"
+                print(f"round {turn + 1}, batch {batch}, {name}: {seen}", file=sys.stderr, flush=True)
     return [
         {"contender": name, "batch": batch, "median": median(found), "low": min(found), "high": max(found)}
         for (name, batch), found in rates.items()
@@ -181,19 +180,18 @@ def measure(folder: Path, rounds: int, threads: int, seconds: float) -> list[dic
 
 def table(rows: list[dict[str, object]], facts: dict[str, str | int], rounds: int) -> str:
     found = {(str(row["contender"]), row["batch"]): row for row in rows}
-    lines = [
-        "| tokens/s, " + f"median of {rounds} rounds [range] | " + " | ".join(f"batch {b}" for b in BATCHES) + " |"
-    ]
-    lines.append("|---|" + "---|" * len(BATCHES))
+    heads = [f"tokens/s, median of {rounds} rounds [range]", *(f"batch {batch}" for batch in BATCHES)]
+    lines = [heads, ["---"] * len(heads)]
     for name in [*OURS, *PEERS]:
-        cells = (found[name, b] for b in BATCHES)
-        lines.append(
-            f"| {name} | " + " | ".join(f"{r['median']:.0f} [{r['low']:.0f}, {r['high']:.0f}]" for r in cells) + " |"
-        )
+        cells = [found[name, batch] for batch in BATCHES]
+        lines.append([name, *(f"{r['median']:.0f} [{r['low']:.0f}, {r['high']:.0f}]" for r in cells)])
     for name, peer in FAIR.items():
-        ratios = (float(str(found[name, b]["median"])) / float(str(found[peer, b]["median"])) for b in BATCHES)
-        lines.append(f"| {name} / {peer} | " + " | ".join(f"{ratio:.2f} x" for ratio in ratios) + " |")
-    return "\n".join(lines) + "\n\n" + "; ".join(f"{key} {value}" for key, value in facts.items()) + "\n"
+        pairs = [(found[name, batch]["median"], found[peer, batch]["median"]) for batch in BATCHES]
+        lines.append(
+            [f"{name} / {peer}", *(f"{float(str(ours)) / float(str(theirs)):.2f} x" for ours, theirs in pairs)]
+        )
+    drawn = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return drawn + "\n\n" + "; ".join(f"{key} {value}" for key, value in facts.items()) + "\n"
 
 
 def main() -> None:
@@ -202,19 +200,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each measurement takes at least")
+    parser.add_argument("--cpu", action="store_true", help="count the processor's time, not the clock's")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--batch", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        print(one(options.one, options.batch, options.folder, options.threads, options.seconds))
+        clock = time.process_time if options.cpu else time.perf_counter
+        rate = one(
+            options.one, options.batch, options.folder, threads=options.threads, seconds=options.seconds, clock=clock
+        )
+        print(rate)
         return
     training = Path(__file__).parents[1] / "training"
     for script, out in (("to_gguf.py", "stories.gguf"), ("to_transformers.py", "transformers")):
         command = [sys.executable, str(training / script), "--model", str(WEIGHTS), "--out", str(options.out / out)]
         subprocess.run(command, check=True, stdout=sys.stderr)
-    rows = measure(options.out, options.rounds, options.threads, options.seconds)
-    facts = machine(options.threads)
+    rows = measure(options.out, options.rounds, options.threads, options.seconds, options.cpu)
+    facts = machine(options.threads) | {"clock": "processor's time" if options.cpu else "wall"}
     (options.out / "engines.json").write_text(json.dumps({"machine": facts, "rows": rows}, indent=1) + "\n")
     text = table(rows, facts, options.rounds)
     (options.out / "engines.md").write_text(text)
