@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from tempering.errors import ParameterError
@@ -161,9 +162,16 @@ class SamplingParams:
             >>> list(SamplingParams(temperature=0.5, min_p=0.1).active_steps())
             ['temperature', 'min_p']
         """
-        for step in STEPS:
-            if step == "temperature" or any(getattr(self, name) != _DEFAULTS[name] for name in switches(step)):
-                yield step
+        return iter(self._active)
+
+    @cached_property
+    def _active(self) -> tuple[str, ...]:
+        """The steps that are switched on: asked for several times a token."""
+        return tuple(
+            step
+            for step in STEPS
+            if step == "temperature" or any(getattr(self, name) != _DEFAULTS[name] for name in switches(step))
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return every field as JSON-ready values (an infinite temperature as the string ``"inf"``)."""

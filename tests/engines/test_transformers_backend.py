@@ -81,6 +81,22 @@ def test_what_cannot_be_used_is_refused(folder: Path, tmp_path: Path) -> None:
         with pytest.raises(ModelError) as caught:
             load_model(name)
         assert "\n" not in str(caught.value)
+    for lost, said in (("tokenizer*", r"has no tokenizer \(tokenizer\.json\)"), ("config.json", "has no config.json")):
+        part = tmp_path / lost.strip("*")
+        shutil.copytree(folder, part)
+        for path in part.glob(lost):
+            path.unlink()
+        with pytest.raises(ModelError, match=said):
+            load_model(f"hf:{part}")
+    with pytest.raises(ModelError, match="there is no folder"):
+        load_model(f"hf:{tmp_path}/missing")
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    words = json.loads((other / "tokenizer.json").read_text())
+    words["model"]["vocab"]["zzzz"] = 4096
+    (other / "tokenizer.json").write_text(json.dumps(words))
+    with pytest.raises(ModelError, match="ids up to 4096, but the model only 4096 logits"):
+        load_model(f"hf:{other}")
     pickled = tmp_path / "pickled"
     shutil.copytree(folder, pickled)
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")

@@ -138,6 +138,7 @@ def _set(key: str, value: object) -> Callable[[Path], None]:
         (lambda folder: (folder / "tokenizer.json").unlink(), r"cannot read .*tokenizer\.json"),
         (_damage("model.onnx", b"not a model"), "onnx:"),
         (_damage("tokenizer.json", b"{}"), "onnx:"),
+        (_set("vocabulary", 4000), "the tokenizer has ids up to 4095, but the model only 4000 logits"),
         (_damage("model.json", b"{}"), r"model\.json, format: Field required"),
         (_set("format", 99), "format 99, this version reads 1"),
     ],

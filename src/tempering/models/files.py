@@ -1,10 +1,12 @@
-"""What tells the files of one model from those of another."""
+"""What tells the files of one model from those of another, and whether they belong together."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+
+from tempering.errors import ModelError
 
 WHOLE_FILE = 64 << 20
 PIECE, PIECES = 1 << 20, 64
@@ -27,3 +29,19 @@ def digest_of(paths: Iterable[Path]) -> str:
                 stream.seek(piece * (size - PIECE) // (PIECES - 1))
                 digest.update(stream.read(PIECE))
     return digest.hexdigest()[:12]
+
+
+def refuse_other_vocabulary(ids: Iterable[int], size: int, name: str) -> None:
+    """Refuse a tokenizer that has ids which the model's logits lack; a model may have more logits than ids.
+
+    Raises:
+        ModelError: it has; the tokenizer is another model's.
+
+    Example:
+        >>> refuse_other_vocabulary([0, 1, 2], 4, "hf:./model")
+    """
+    if (highest := max(ids, default=0)) >= size:
+        raise ModelError(
+            f"{name}: the tokenizer has ids up to {highest}, but the model only {size} logits; "
+            "is it another model's tokenizer?"
+        )

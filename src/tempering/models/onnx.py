@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tempering.errors import ModelError, PromptError
 from tempering.models.base import ModelInfo, Prefix
+from tempering.models.files import refuse_other_vocabulary
 
 FORMAT = 1
 BLOCK = 64
@@ -106,6 +107,7 @@ class OnnxModel:
             raise ModelError(f"{name}: {' '.join(str(problem).split())[:300]}") from None
         if self.file.format != FORMAT:
             raise ModelError(f"{name}: model.json has format {self.file.format}, this version reads {FORMAT}")
+        refuse_other_vocabulary(self.tokenizer.get_vocab().values(), self.file.vocabulary, name)
         self.info = ModelInfo(
             name=name,
             identity=f"{self.file.name}@{digest.hexdigest()[:12]}",

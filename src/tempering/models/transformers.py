@@ -5,6 +5,7 @@ Weights load from safetensors only, and code that comes with a model is never ru
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,12 @@ from numpy.typing import NDArray
 from tempering.errors import MissingExtraError, ModelError, ParameterError, PromptError
 from tempering.models.base import Message, ModelInfo, Prefix
 from tempering.models.chat import render_chat
-from tempering.models.files import digest_of
+from tempering.models.files import digest_of, refuse_other_vocabulary
 
 DTYPES = ("float32", "bfloat16", "float16")
+TOKENIZERS = {"vocab.json", "vocab.txt", "spiece.model"}
+"""Files of tokenizers whose names do not begin with tokenizer."""
+
 IDENTIFYING = {".safetensors", ".json", ".jinja", ".model"}
 """Files of a folder that make a model what it is."""
 
@@ -77,6 +81,7 @@ class TransformersModel:
         if dtype is not None and dtype not in DTYPES:
             raise ParameterError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}", field="model")
         self.torch, self.transformers = torch, transformers
+        _check_folder(where, name)
         try:
             self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
             kind = dtype or ("float32" if self.device.type == "cpu" else "auto")
@@ -89,6 +94,9 @@ class TransformersModel:
             raise ModelError(f"{name}: {_short(problem)}") from None
         config = self.network.config.get_text_config()
         _refuse_other_layers(config, name)
+        refuse_other_vocabulary(self.tokenizer.get_vocab().values(), int(config.vocab_size), name)
+        parameters = inspect.signature(type(self.network).forward).parameters
+        self.cache_word = "cache" if "cache" in parameters else "past_key_values"  # renamed in transformers 5.24
         precision = str(self.network.dtype).removeprefix("torch.")
         self.info = ModelInfo(
             name=name,
@@ -125,19 +133,19 @@ class TransformersModel:
 
     def prefill(self, tokens: Sequence[int]) -> Prefix:
         """Read a prompt once."""
-        out = self._read(tokens, keep=1)
-        layers = tuple((layer.keys, layer.values) for layer in out.past_key_values.layers)
-        return Prefix(tuple(tokens), _array(out.logits[0, -1]), Cache(layers, len(tokens)))
+        logits, cache = self._read(tokens, keep=1)
+        layers = tuple((layer.keys, layer.values) for layer in cache.layers)
+        return Prefix(tuple(tokens), _array(logits[0, -1]), Cache(layers, len(tokens)))
 
     def score(self, tokens: Sequence[int]) -> Array:
         """Return the logits after every token, shape [tokens, vocab]."""
-        return _array(self._read(tokens, keep=0).logits[0])
+        return _array(self._read(tokens, keep=0)[0][0])
 
     def batch(self, size: int) -> TransformersBatch:  # noqa: ARG002 - rows are added as they come
         """Return room for texts."""
         return TransformersBatch(self)
 
-    def _read(self, tokens: Sequence[int], *, keep: int) -> Any:
+    def _read(self, tokens: Sequence[int], *, keep: int) -> tuple[Any, Any]:
         if not tokens:
             raise PromptError("the prompt is empty")
         if len(tokens) > self.info.context:
@@ -146,7 +154,8 @@ class TransformersModel:
         ids = self.torch.tensor([list(tokens)], device=self.device)
         cache = self.transformers.DynamicCache()
         with self.torch.inference_mode():
-            return self.network(ids, past_key_values=cache, use_cache=True, logits_to_keep=keep)
+            out = self.network(ids, use_cache=True, logits_to_keep=keep, **{self.cache_word: cache})
+        return out.logits, cache
 
 
 class TransformersBatch:
@@ -194,9 +203,9 @@ class TransformersBatch:
         ids = torch.as_tensor(tokens, device=self.model.device)[:, None]
         with torch.inference_mode():
             out = self.model.network(
-                ids, attention_mask=self.mask, position_ids=lengths, past_key_values=cache, use_cache=True
+                ids, attention_mask=self.mask, position_ids=lengths, use_cache=True, **{self.model.cache_word: cache}
             )
-        self.layers = [(layer.keys, layer.values) for layer in out.past_key_values.layers]
+        self.layers = [(layer.keys, layer.values) for layer in cache.layers]
         if self.mask.shape[1] > 2 * (longest + 1) + 64:
             self._compact(longest + 1)
         return _array(out.logits[:, -1])
@@ -232,6 +241,20 @@ def _array(tensor: Any) -> Array:
 
 def _short(problem: Exception) -> str:
     return " ".join(str(problem).split())[:300] or type(problem).__name__
+
+
+def _check_folder(where: str, name: str) -> None:
+    """Check what the library would answer with a riddle: a path that is none, a folder that lacks a part."""
+    folder = Path(where)
+    if not folder.is_dir():
+        if where.startswith((".", "/", "~")) or where.count("/") > 1 or folder.exists():
+            raise ModelError(f"{name}: there is no folder {where}")
+        return  # an id of the hub
+    names = {path.name for path in folder.iterdir()}
+    if "config.json" not in names:
+        raise ModelError(f"{name}: the folder has no config.json, so it is no model of transformers")
+    if not any(part.startswith("tokenizer") or part in TOKENIZERS for part in names):
+        raise ModelError(f"{name}: the folder has no tokenizer (tokenizer.json); copy it from where the model is from")
 
 
 def _refuse_other_layers(config: Any, name: str) -> None:
