@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tempering.errors import NoLogitsError
+from tempering.errors import NoLogitsError, UsageError
 from tempering.models.base import Answer, Served, TextInfo, TextRequest
 from tempering.models.onnx import OnnxModel
 from tempering.study.analysis import load_results
@@ -98,6 +98,15 @@ def test_a_judge_is_asked_again_only_when_something_changed(model: OnnxModel, tm
     report = load_results(folder)
     assert any(note.startswith("Judge: rater@0 at T=0.5") for note in report.notes)
     assert "judged_coherence" in set(report.values["measure"])
+
+
+@pytest.mark.parametrize(
+    ("grader", "message"), [("number", "expected answers that are numbers"), ("regex", "no pattern")]
+)
+def test_answers_that_cannot_be_compared_are_said_at_once(model: OnnxModel, grader: str, message: str) -> None:
+    prompts = [{"id": "p", "text": "Once", "expected": "(time"}]
+    with pytest.raises(UsageError, match=message):
+        sources_of(make_plan({"prompts": prompts, "grader": grader}), model)
 
 
 def test_a_server_cannot_read_its_texts_again(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tempering.study.results import StudyResults
 
 COLUMNS = {
+    "accuracy": "right",
     "unique_word_share": "new\nwords",
     "exemplar_similarity": "like\ngreedy",
     "adjacent_overlap": "cohesion",
@@ -38,10 +39,11 @@ def results_table(results: StudyResults) -> Table:
         padding=0,
     )
     table.add_column("T", justify="right")
-    for heading in COLUMNS.values():
+    columns = {name: heading for name, heading in COLUMNS.items() if any(known == name for known, _ in cells)}
+    for heading in columns.values():
         table.add_column(heading, justify="right")
     for t in results.plan.temperatures:
-        table.add_row(temperature(t), *(_cell(cells.get((name, t))) for name in COLUMNS))
+        table.add_row(temperature(t), *(_cell(cells.get((name, t))) for name in columns))
     return table
 
 

@@ -83,8 +83,12 @@ def sources_of(plan: StudyPlan, model: Model, on_build: Callable[[int], None] | 
     if plan.judge is not None:
         known = model if plan.judge == plan.model else load_model(plan.judge)
         judge = Judge(known, plan.judge_temperature, plan.seed)
+    grader = make_grader(plan.grader) if plan.grader is not None else None
+    if grader is not None and grader.kind in {"number", "regex"}:
+        for expected in plan.expected.values():
+            grader("", expected)  # an answer that is no number or no pattern is said before anything is written
     return Sources(
-        grader=make_grader(plan.grader) if plan.grader is not None else None,
+        grader=grader,
         corpus=open_corpus(Path(plan.corpus), on_build=on_build) if plan.corpus is not None else None,
         model=require_logits(model) if plan.reread else None,
         references=tuple(documents_of(Path(plan.references))) if plan.references is not None else (),
