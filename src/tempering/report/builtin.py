@@ -174,6 +174,13 @@ PHASES = {
 }
 
 
+def thermodynamics(results: StudyResults) -> str:
+    """Return the facts of the steps over T as HTML, for a study of any kind; empty without logits."""
+    if results.thermodynamics is None or results.plan.preset == "phases":
+        return ""
+    return _phases(results).section
+
+
 def _phases(results: StudyResults) -> Findings:
     curves = results.thermodynamics
     if curves is None:

@@ -24,5 +24,7 @@ def data_of(results: StudyResults) -> dict[str, Any]:
         "slopes": results.slopes.to_dicts(),
         "correlations": results.correlations.to_dicts(),
         "comparisons": results.comparisons.to_dicts(),
+        "between": [asdict(row) for row in results.between],
+        "thermodynamics": None if results.thermodynamics is None else results.thermodynamics.as_dict()["peaks"],
         "audit": None if results.audit is None else asdict(results.audit),
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tempering.measures import measure
 from tempering.report.audits import audit_box, cap_in_words
-from tempering.report.builtin import Findings, findings_of
+from tempering.report.builtin import Findings, findings_of, thermodynamics
 from tempering.report.criteria import comparisons, correlations, figures, trade_off
 from tempering.report.data import data_of
 from tempering.report.methods import methods
@@ -45,6 +45,7 @@ def build_report(results: StudyResults) -> str:
         section("Correlations", correlations(results)),
         section("Texts side by side", texts(results)),
         section("The audit: what acts beside temperature", audit_box(results.audit) if results.audit else ""),
+        section("The steps: entropy, heat capacity, information", thermodynamics(results)),
         section("One next token", _next_token(results.next_token) if results.next_token else ""),
         section("Methods", methods(results)),
         section("All estimates", _estimates(results)),
@@ -131,11 +132,36 @@ def _estimates(results: StudyResults) -> str:
         for row in results.estimates.to_dicts()
     ]
     head = ("measure", "T", "mean", "95 % interval", "n", "prompts")
+    between = _between(results)
     return (
-        f"<details><summary>Every mean with its interval</summary>{table('All estimates', head, rows)}</details>"
+        f"<details><summary>Every mean with its "
+        f"interval</summary>{table('All estimates', head, rows)}</details>{between}"
         "<p class='note'>The same numbers are in this page as JSON, in the block with the id “data”; the run folder "
         "has them in estimates.json, every text in samples.jsonl and samples.parquet, every value in "
         "measures.parquet.</p>"
+    )
+
+
+def _between(results: StudyResults) -> str:
+    """Return the estimates between the sampled temperatures, folded away; nothing where there are none."""
+    if not results.between:
+        return ""
+    rows = [
+        [
+            escaped(measure(row.measure).title),
+            temperature(row.temperature),
+            f"{number(row.mean)} {interval(row.low, row.high)}",
+            number(row.ess),
+        ]
+        for row in results.between
+        if row.mean is not None
+    ]
+    refused = len(results.between) - len(rows)
+    head = ("measure", "T", "mean", "effective texts")
+    return (
+        f"<details><summary>Between the temperatures, by reweighting: {len(rows)} estimates, {refused:,} refused"
+        f"</summary><p class='note'>The same texts, weighted as if drawn at another T; refused where too few of them "
+        f"would count.</p>{table('Between the temperatures', head, rows) if rows else ''}</details>"
     )
 
 

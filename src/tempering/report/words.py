@@ -69,7 +69,7 @@ def summary(results: StudyResults) -> list[str]:
             largest = max(found, key=lambda row: abs(row["difference"]))
             moved.append(
                 f"{criterion} at T = {where} (most at T = {temperature(largest['temperature'])}: "
-                f"{_change(largest)} in {measure(name).title.lower()})"
+                f"{_difference(largest)} in {measure(name).title.lower()}, n = {largest['n']} pairs)"
             )
         elif any(row["p"] is not None for row in rows):
             still.append(criterion)
@@ -87,25 +87,31 @@ def summary(results: StudyResults) -> list[str]:
 def difference_in_words(results: StudyResults, name: str) -> str:
     """Return how a measure differs from the reference temperature, or how large a difference would have been seen."""
     rows = results.comparisons.filter(results.comparisons["measure"] == name).to_dicts()
-    title = measure(name).title
+    known = measure(name)
     found = [row for row in rows if row["p"] is not None and row["p"] < ALPHA]
-    said = "; ".join(f"{_change(row)} at T = {temperature(row['temperature'])}" for row in found)
+    said = "; ".join(f"{_difference(row)} at T = {temperature(row['temperature'])}" for row in found)
     rest = [row for row in rows if row["p"] is not None and row["p"] >= ALPHA]
     parts = [said] if said else []
     if rest:
         where = ", ".join(temperature(row["temperature"]) for row in rest)
         least = [row["detectable"] for row in rest if row["detectable"] is not None]
-        size = f"; a difference of {number(max(least))} or more would have been seen" if least else ""
+        size = ""
+        if least and max(least) > known.high - known.low:
+            size = "; this study is too small to have seen any"
+        elif least:
+            size = f"; a difference of {number(max(least))} or more would have been seen"
         parts.append(f"no detectable effect at T = {where}{size}")
     undefined = [temperature(row["temperature"]) for row in rows if row["p"] is None]
     if undefined:
         parts.append(f"not to be compared at T = {', '.join(undefined)}: nothing varies, or too few pairs")
-    return f"{title}: {'. '.join(part[0].upper() + part[1:] for part in parts)}."
+    pairs = sorted({row["n"] for row in rows})
+    n = f"n = {pairs[0]} pairs" if len(pairs) == 1 else f"n = {pairs[0]} to {pairs[-1]} pairs"
+    return f"{known.title}: {'. '.join(part[0].upper() + part[1:] for part in parts)} ({n} a T)."
 
 
-def _change(row: dict[str, Any]) -> str:
+def _difference(row: dict[str, Any]) -> str:
     sign = "+" if row["difference"] > 0 else ""
-    return f"{sign}{number(row['difference'])} {interval(row['low'], row['high'])}, n = {row['n']} pairs"
+    return f"{sign}{number(row['difference'])} {interval(row['low'], row['high'])}"
 
 
 def figure_in_words(results: StudyResults, name: str) -> str:

@@ -67,7 +67,7 @@ def comparisons_of(values: pl.DataFrame, plan: StudyPlan, names: Iterable[str], 
     Returns:
         measure, temperature, difference, low, high (95 %, of this comparison alone), p (corrected), detectable (the
         smallest true difference that a test at the corrected level finds with power .8, by the spread seen here), n
-        (pairs), units. Null where there are fewer than two units, or nothing varies.
+        (pairs), units. Null where there are fewer than three units, or nothing varies.
     """
     import polars as pl  # noqa: PLC0415 - loaded when used, for a light start
 
@@ -101,7 +101,7 @@ def _paired(pairs: pl.DataFrame, unit: NDArray[np.int64], samples: NDArray[np.in
         return row
     after, before = pairs["value"].to_numpy(), pairs["value_right"].to_numpy()
     row["difference"] = float((after - before).mean())
-    if row["units"] < 2 or np.ptp(after - before) == 0:
+    if row["units"] < 3 or np.ptp(after - before) == 0:
         return row
     setting = np.repeat([0.0, 1.0], pairs.height)
     [found] = paired_comparisons(
