@@ -187,6 +187,19 @@ def test_prompts_are_the_unit_of_the_interval() -> None:
     assert estimate.high - estimate.value == pytest.approx(2.3646 * np.arange(8.0).std(ddof=1) / math.sqrt(8), rel=1e-4)
 
 
+def test_samples_that_share_their_noise_are_one_unit() -> None:
+    """Every sample twice over, under two names of the same setting: the interval is that of the half, not of all."""
+    texts, _ = drawn(8, (1.0,), 200, 6)
+    twice, sources = np.concatenate([texts, texts]), np.repeat([0, 1], 200)
+    log_k = np.repeat(log_p(twice, 1.0)[:, None], 2, axis=1)
+    args = (twice.sum(axis=1).astype(float), np.zeros(400), sources, log_k, log_p(twice, 1.1))
+    half = reweight(args[0][:200], args[1][:200], sources[:200], log_k[:200], args[4][:200]).estimate
+    paired, free = reweight(*args, units=np.tile(np.arange(200), 2)).estimate, reweight(*args).estimate
+    assert paired.value == pytest.approx(half.value)
+    assert paired.high - paired.low == pytest.approx(half.high - half.low, rel=0.02)
+    assert free.high - free.low < 0.75 * (paired.high - paired.low)
+
+
 def test_bad_arguments_are_named() -> None:
     good: dict[str, Any] = {"values": [1.0, 2.0], "clusters": [0, 0], "sources": [0, 0]}
     flat = np.zeros((2, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from scipy import optimize
 from tempering import SamplingParams, distribution
 from tempering.errors import LogitsError, ParameterError
 from tempering.sampling.noise import gumbel
+from tempering.thermometer import likelihood
 from tempering.thermometer.likelihood import Tokens, read_temperature, read_together
 
 VOCABULARY, LENGTH = 60, 150
@@ -123,6 +125,35 @@ def test_the_test_of_one_temperature_keeps_its_level() -> None:
     """200 sets of 5 texts at one T: p < .05 in 1 to 10 % of them."""
     rejected = sum(read_together(drawn(1.0, 5, seed=100 + i, length=60)).p_value < 0.05 for i in range(200))
     assert 2 <= rejected <= 20
+
+
+@given(st.integers(0, 300), st.floats(1e-3, 1e6))
+def test_the_compiled_moments_are_the_plain_ones(seed: int, inverse: float) -> None:
+    """Masked tokens, ties, and every 1/T up to the coldest; kernels switched off leave both the same."""
+    generator = np.random.default_rng(seed)
+    z = generator.normal(size=(7, 33)).round(1) * 10.0 ** generator.integers(-2, 3)
+    z[:, 1:][generator.random((7, 32)) < 0.2] = -math.inf
+    tokens = Tokens.of(z, np.zeros(7, dtype=int))
+    plain = tokens.moments(inverse)
+    with mock.patch.object(likelihood, "WORTH_COMPILING", 0):
+        compiled = tokens.moments(inverse)
+    for one, other in zip(plain, compiled, strict=True):
+        assert np.allclose(one, other, rtol=1e-11, atol=1e-11 * (1 + np.abs(z[np.isfinite(z)]).max() ** 2))
+
+
+@pytest.mark.parametrize("temperature", [0.2, 1.0, 3.0])
+def test_a_long_text_is_read_as_exactly_as_a_short_one(temperature: float) -> None:
+    """Over 128 tokens the search begins with a part of them; the maximum and the ends are those of all."""
+    [tokens] = drawn(temperature, 1, seed=9, length=400)
+    reading = read_temperature(tokens)
+    for t, below in (
+        (reading.temperature, 0.0),
+        (reading.low, 3.841458820694124 / 2),
+        (reading.high, 3.841458820694124 / 2),
+    ):
+        assert math.isclose(reading.log_likelihood - tokens.log_likelihood(t), below, rel_tol=1e-6, abs_tol=1e-8)
+    assert tokens.log_likelihood(reading.temperature * 1.001) < reading.log_likelihood
+    assert tokens.log_likelihood(reading.temperature / 1.001) < reading.log_likelihood
 
 
 def test_bad_arguments_are_named() -> None:

@@ -74,13 +74,14 @@ def reweight(
     log_target: ArrayLike,
     *,
     scores: ArrayLike | None = None,
+    units: ArrayLike | None = None,
     confidence: float = 0.95,
     gate: Gate = GATE,
 ) -> Reweighted:
     """Estimate the mean of values at settings that were not sampled, from samples at others.
 
-    The interval is the jackknife of the ratio over clusters (prompts) with t(k - 1); with a single cluster over its
-    samples, with t of the effective sample size less 1.
+    The interval is the jackknife of the ratio over clusters (prompts) with t(k - 1); with a single cluster over the
+    units inside it, with t of the effective sample size (or of the units, if they are fewer) less 1.
 
     Args:
         values: shape [n], one a sample; NaN (undefined) is left out of the mean, not of the diagnosis.
@@ -89,6 +90,8 @@ def reweight(
         log_sources: shape [n, k], the log-probability of each whole sample under every source setting, nats.
         log_target: shape [n], the same under the target setting; -inf where it cannot draw the sample.
         scores: shape [n], d log p / dT of each sample at the target, for the slope.
+        units: shape [n], what is independent inside a single cluster: samples that share their noise over T (the same
+            sample index) are one. Each sample by itself unless given; plays no part with several clusters.
         confidence: nominal coverage, in (0, 1).
         gate: what must hold for an answer.
 
@@ -125,8 +128,11 @@ def reweight(
     why = _refused(gate, ess, influence, k, mean_weight)
     spread = [] if scores is None else [np.asarray(scores, dtype=np.float64)[known]]
     slopes = [s - float(w @ s) / total for s in spread]
+    inside = np.arange(len(known)) if units is None else np.unique(np.asarray(units), return_inverse=True)[1]
     estimates = [
-        _nothing(len(w), prompts, confidence) if why else _interval(w, item, places, ess, confidence)
+        _nothing(len(w), prompts, confidence)
+        if why
+        else _interval(w, item, places, inside[known], ess=ess, confidence=confidence)
         for item in (f, *((f - mean) * s for s in slopes))
     ]
     slope = estimates[1] if len(estimates) > 1 else None
@@ -221,19 +227,21 @@ def _nothing(n: int, clusters: int, confidence: float) -> Estimate:
     return Estimate(math.nan, math.nan, math.nan, n, clusters, confidence)
 
 
-def _interval(w: Values, f: Values, places: NDArray[np.intp], ess: float, confidence: float) -> Estimate:
-    """Return the weighted mean with the jackknife interval of the ratio over clusters."""
+def _interval(
+    w: Values, f: Values, places: NDArray[np.intp], inside: NDArray[np.intp], *, ess: float, confidence: float
+) -> Estimate:
+    """Return the weighted mean with the jackknife interval of the ratio over clusters, or over the units of one."""
     units = np.unique(places, return_inverse=True)[1]
     clusters = int(units.max()) + 1
     single = clusters == 1
     if single:
-        units = np.arange(len(w))
+        units = np.unique(inside, return_inverse=True)[1]
     sums, moments = np.bincount(units, w), np.bincount(units, w * f)
     total, mean = sums.sum(), moments.sum() / sums.sum()
     count = len(sums)
     with np.errstate(divide="ignore", invalid="ignore"):
         left_out = (moments.sum() - moments) / (total - sums)
     error = math.sqrt((count - 1) / count * float(((left_out - mean) ** 2).sum()))
-    freedom = ess - 1 if single else clusters - 1
+    freedom = min(ess, count) - 1 if single else count - 1
     half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
     return Estimate(float(mean), float(mean - half), float(mean + half), len(w), clusters, confidence)

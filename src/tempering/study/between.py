@@ -107,7 +107,8 @@ def reweight_texts(
         for name, numbers in values.items():
             own = np.asarray(numbers, dtype=np.float64)[kept]
             args = (own, clusters, sources, log_p[:, : len(sampled)], log_p[:, at])
-            found.append((name, target, reweight(*args, scores=scores[:, at])))
+            # A sample index shares its noise over T: its texts are one unit.
+            found.append((name, target, reweight(*args, scores=scores[:, at], units=[t.sample for t in texts])))
     return found
 
 

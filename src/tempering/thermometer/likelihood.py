@@ -7,7 +7,7 @@ unique and Newton's method finds it: l'(b) = sum_t [z_t(x_t) - mean_b z_t], l''(
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +15,21 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from tempering.errors import LogitsError, ParameterError
+from tempering.sampling.plan import available
 from tempering.sampling.rows import Rows, checked_rows
+from tempering.sampling.thermodynamics import blocks
 
 Values = NDArray[np.float64]
-BLOCK = 65_536
 OUTSIDE = -1e100
 """The gap of a token outside the kept set: its weight is 0, and as it is finite, so is weight times gap."""
-COLDEST = 1e-6
-"""Below this T a draw cannot be told from a greedy one in float64; the search ends there."""
+HIGHEST = 1e6
+"""Above this 1/T a draw cannot be told from a greedy one in float64; the search ends there."""
+CLOSE = 1e-5
+"""A Newton step below this share is the last: what it leaves is its square."""
+SOME = 64
+"""Of how many tokens the search begins with."""
+WORTH_COMPILING = 16_000_000
+"""Logits from which the compiled loop pays for being loaded."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +58,9 @@ class Tokens:
             raise ParameterError(f"tokens must be {len(rows)} ids, got shape {list(ids.shape)}", field="tokens")
         if ids.size and not 0 <= ids.min() <= ids.max() < rows.shape[1]:
             raise ParameterError(f"tokens must be ids in [0, {rows.shape[1]})", field="tokens")
-        gaps = rows - rows.max(axis=1, keepdims=True)
-        own = np.take_along_axis(gaps, ids[:, None].astype(np.intp), axis=1)[:, 0]
-        return cls(np.maximum(gaps, OUTSIDE), own)
+        rows -= rows.max(axis=1, keepdims=True)  # a copy of its own
+        own = np.take_along_axis(rows, ids[:, None].astype(np.intp), axis=1)[:, 0]
+        return cls(np.maximum(rows, OUTSIDE, out=rows), own)
 
     def __len__(self) -> int:
         return len(self.own)
@@ -65,26 +72,21 @@ class Tokens:
 
     def moments(self, inverse: float) -> tuple[Values, Values, Values]:
         """Return log Z, mean gap and variance of the gap at b = 1/T, each shape [tokens]."""
-        total, mean, square = np.empty((3, len(self)))
-        for rows in self._blocks():
-            gaps = self.gaps[rows]
-            weights = np.exp(inverse * gaps) if inverse else (gaps > OUTSIDE).astype(np.float64)
-            total[rows] = weights.sum(axis=1)
-            weights *= gaps
-            mean[rows] = weights.sum(axis=1)
-            square[rows] = np.einsum("tv,tv->t", weights, gaps)
+        total, mean, square = sums = np.empty((3, len(self)))
+        if inverse and self.gaps.size >= WORTH_COMPILING and available():
+            from tempering.sampling.kernels.tilt import tilted_moments  # noqa: PLC0415 - loads the compiler
+
+            tilted_moments(self.gaps, inverse, sums)
+        else:
+            for rows in blocks(*self.gaps.shape):
+                gaps = self.gaps[rows]
+                weights = np.exp(inverse * gaps) if inverse else (gaps > OUTSIDE).astype(np.float64)
+                total[rows] = weights.sum(axis=1)
+                weights *= gaps
+                mean[rows] = weights.sum(axis=1)
+                square[rows] = np.einsum("tv,tv->t", weights, gaps)
         mean, square = mean / total, square / total
         return np.log(total), mean, np.maximum(square - mean**2, 0.0)
-
-    def _blocks(self) -> Iterator[slice]:
-        """Yield rows that fit into the processor's cache together: half the time of one pass over all."""
-        size = max(1, BLOCK // max(1, self.gaps.shape[1]))
-        for begin in range(0, len(self), size):
-            yield slice(begin, begin + size)
-
-    def log_likelihood_at(self, inverse: float) -> float:
-        """Return the log-likelihood of b = 1/T in nats, for tokens inside the kept set."""
-        return float((inverse * self.own - self.moments(inverse)[0]).sum())
 
     def log_likelihood(self, temperature: float) -> float:
         """Return the log-likelihood of a temperature in nats; -inf where it is impossible.
@@ -177,63 +179,95 @@ def read_temperature(tokens: Tokens, *, confidence: float = 0.95) -> Reading:
             f"token {impossible[0]} lies outside the kept set: no temperature can have drawn it", row=(impossible[0],)
         )
 
-    log_likelihood = tokens.log_likelihood_at
-    highest, at_one = 1 / COLDEST, log_likelihood(1.0)
-    best = _maximum(tokens, highest)
-    peak = log_likelihood(best)
+    curve = _Curve(tokens)
+    best, peak = _maximum(curve)
     level = peak - float(stats.chi2.ppf(confidence, 1)) / 2
-    hottest = 0.0 if log_likelihood(0.0) >= level else _crossing(tokens, level, best, 0.0)
-    coldest = highest if log_likelihood(highest) >= level else _crossing(tokens, level, best, highest)
-    ends = [_to_t(inverse, highest) for inverse in (best, coldest, hottest)]
-    return Reading(ends[0], ends[1], ends[2], len(tokens), peak, at_one, confidence)
+    found = best, _crossing(curve, level, best, HIGHEST), _crossing(curve, level, best, 0.0)
+    ends = [_to_t(inverse) for inverse in found]
+    return Reading(ends[0], ends[1], ends[2], len(tokens), peak, curve.at(1.0)[0], confidence)
 
 
-def _crossing(tokens: Tokens, level: float, best: float, end: float) -> float:
-    """Return the 1/T between the maximum and an end where the log-likelihood falls to a level.
+class _Curve:
+    """The log-likelihood as a function of b = 1/T: each point is computed once."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.tokens, self.own = tokens, float(tokens.own.sum())
+        self.known: dict[float, tuple[float, float, float]] = {}
+
+    def at(self, inverse: float) -> tuple[float, float, float]:
+        """Return the log-likelihood, its slope and its curvature (>= 0, of the other sign)."""
+        if inverse not in self.known:
+            log_z, mean, variance = self.tokens.moments(inverse)
+            # One sum of differences: that of the sums would lose what a cold text is about.
+            value = float((inverse * self.tokens.own - log_z).sum())
+            self.known[inverse] = value, float((self.tokens.own - mean).sum()), float(variance.sum())
+        return self.known[inverse]
+
+    def some(self) -> _Curve | None:
+        """Return the curve of every eighth token or so, which is near its own; None if there are few."""
+        step = len(self.tokens) // SOME
+        if step < 2:
+            return None
+        return _Curve(Tokens(np.ascontiguousarray(self.tokens.gaps[::step]), self.tokens.own[::step]))
+
+
+def _maximum(curve: _Curve) -> tuple[float, float]:
+    """Return the b in [0, HIGHEST] of the largest likelihood, and its logarithm there.
+
+    Newton inside a shrinking bracket, from the maximum of a part of the tokens. The last step is not computed again:
+    after one below ``CLOSE`` the error is its square, and the likelihood there follows to the third order.
+    """
+    if (curve.tokens.own == 0).all():
+        return HIGHEST, curve.at(HIGHEST)[0]  # every token is a best one: the likelihood rises for ever
+    part = curve.some()
+    inverse = min(max(_maximum(part)[0], 1e-3), 1e3) if part else 1.0
+    low, high = -math.inf, HIGHEST
+    for _ in range(200):
+        value, slope, curvature = curve.at(inverse)
+        low, high = (inverse, high) if slope > 0 else (low, inverse)
+        target = inverse + slope / curvature if curvature > 0 else math.inf
+        if low == -math.inf and target <= inverse / 4:
+            if curve.at(0.0)[1] <= 0:
+                return 0.0, curve.at(0.0)[0]
+            low = 0.0
+        if not low < target < high:
+            floor = max(low, 1e-12)
+            target = math.sqrt(floor * high) if high / floor > 4 else (floor + high) / 2
+        elif abs(target - inverse) <= CLOSE * inverse:
+            step = target - inverse
+            return target, value + slope * step - curvature * step**2 / 2
+        if abs(target - inverse) <= 1e-12 * inverse:
+            break
+        inverse = target
+    return inverse, curve.at(inverse)[0]
+
+
+def _crossing(curve: _Curve, level: float, best: float, end: float) -> float:
+    """Return the b between the maximum and an end where the log-likelihood falls to a level; the end if it does not.
 
     Newton: as the log-likelihood is concave, its tangents lie above it, so after one step every iterate lies on the
-    outer side and the steps lead inwards to the crossing.
+    outer side and the steps lead inwards to the crossing. The last step is not computed again, as in ``_maximum``.
     """
-    _, _, variance = tokens.moments(best)
-    width = math.sqrt(2 * (tokens.log_likelihood_at(best) - level) / max(float(variance.sum()), 1e-300))
+    if best == end:
+        return end
+    near = min(curve.known, key=lambda known: (abs(known - best), known))
+    value, _, curvature = curve.at(near)
+    width = math.sqrt(2 * max(value - level, 0.0) / max(curvature, 1e-300))
     inverse = max(best - width, end) if end < best else min(best + width, end)
     for _ in range(100):
-        log_z, mean, _ = tokens.moments(inverse)
-        excess = float((inverse * tokens.own - log_z).sum()) - level
-        target = inverse - excess / float((tokens.own - mean).sum())
+        value, slope, _ = curve.at(inverse)
+        if inverse == end and value >= level:
+            return end
+        target = inverse - (value - level) / slope if slope else end
         target = max(target, end) if end < best else min(target, end)
-        if abs(target - inverse) <= 1e-10 * abs(inverse):
+        if abs(target - inverse) <= 30 * CLOSE * abs(inverse - best):
             return target
         inverse = target
     return inverse
 
 
-def _to_t(inverse: float, highest: float) -> float:
-    return math.inf if inverse == 0 else 0.0 if inverse >= highest else 1 / inverse
-
-
-def _maximum(tokens: Tokens, highest: float) -> float:
-    """Return the 1/T in [0, highest] that maximises the likelihood: Newton, kept inside a shrinking bracket."""
-
-    def slope(inverse: float) -> tuple[float, float]:
-        _, mean, variance = tokens.moments(inverse)
-        return float((tokens.own - mean).sum()), float(variance.sum())
-
-    if slope(0.0)[0] <= 0:
-        return 0.0
-    if (tokens.own == 0).all():
-        return highest  # every token is a best one: the likelihood rises for ever
-    low, high, inverse = 0.0, highest, 1.0
-    for _ in range(200):
-        gradient, curvature = slope(inverse)
-        low, high = (inverse, high) if gradient > 0 else (low, inverse)
-        target = inverse + gradient / curvature if curvature > 0 else math.inf
-        if not low < target < high:
-            target = math.sqrt(max(low, 1e-12) * high) if high / max(low, 1e-12) > 4 else (low + high) / 2
-        if abs(target - inverse) <= 1e-12 * inverse:
-            return target
-        inverse = target
-    return inverse
+def _to_t(inverse: float) -> float:
+    return math.inf if inverse == 0 else 0.0 if inverse >= HIGHEST else 1 / inverse
 
 
 @dataclass(frozen=True)
