@@ -10,7 +10,7 @@ from tempering.errors import GoalError
 from tempering.tuning.goals import load_goal, make_goal, use_case_text, use_cases
 from tempering.tuning.measured import Provides, check_goal
 
-ALL = Provides(logits=True, graded=True)
+ALL = Provides(logits=True, graded=True, corpus=True)
 
 
 def test_the_use_cases_are_those_promised_and_say_why() -> None:
@@ -60,6 +60,10 @@ def test_a_wrong_goal_is_refused_in_one_line(values: dict[str, object], said: st
         ({"maximise": "accuracy"}, Provides(logits=True, graded=False), "neither expected answers nor a grader"),
         ({"maximise": "mean_entropy"}, Provides(logits=False, graded=True), "a server gives text"),
         ({"maximise": "ended", "bounds": [{"measure": "distinct_2", "at_least": 5}]}, ALL, "it lies in"),
+        ({"maximise": "order_gain"}, Provides(logits=False, graded=True), "a server gives text"),
+        ({"maximise": "training_novelty@4"}, Provides(logits=True, graded=True), "not known what this model"),
+        ({"maximise": "judged_novelty"}, ALL, "a model that judges"),
+        ({"maximise": "self_bleu"}, ALL, "give k"),
     ],
 )
 def test_what_cannot_be_measured_is_said_before_spending(

@@ -83,7 +83,7 @@ class Goal(BaseModel):
     Example:
         >>> goal = load_goal("creative-writing")
         >>> goal.maximise, goal.bounds[0].measure
-        ('unique_word_share', 'surprise')
+        ('unique_word_share', 'nonword_share')
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -12,10 +12,12 @@ import numpy as np
 from tempering.errors import GoalError, GraderError
 from tempering.generation.completion import Completion
 from tempering.generation.decode import Request
-from tempering.measures import MEASURES, measure
+from tempering.measures import MEASURES, measure, measure_exists
 from tempering.measures.accuracy import majority_at, pass_at
 from tempering.measures.base import Samples
 from tempering.measures.graders import Grader, make_grader, normalised
+from tempering.measures.training_text import shipped_filter_of
+from tempering.models.base import LogitsModel
 from tempering.params import SamplingParams
 from tempering.study.plan import Prompt
 from tempering.tuning.evaluator import Ask, Told
@@ -30,6 +32,15 @@ Write = Callable[[Sequence[Request]], dict[tuple[str, SamplingParams, int], Comp
 """Requests in, completions out by prompt id, settings and sample; generated or remembered."""
 
 
+LACKING: Mapping[str, str] = {
+    "references": "texts of the kind that is wanted",
+    "embeddings": "a model of embeddings",
+    "judge": "a model that judges",
+    "corpus_spans": "the whole training text",
+}
+"""What a measure may need that a tuning run never has."""
+
+
 @dataclass(frozen=True)
 class Provides:
     """What a model and task can tell.
@@ -37,10 +48,12 @@ class Provides:
     Attributes:
         logits: whether the model gives full logits.
         graded: whether answers can be graded.
+        corpus: whether it is known what the model was trained on.
     """
 
     logits: bool
     graded: bool
+    corpus: bool = False
 
 
 def check_goal(goal: Goal, provides: Provides) -> None:
@@ -49,18 +62,26 @@ def check_goal(goal: Goal, provides: Provides) -> None:
     Raises:
         GoalError: a measure is unknown or cannot be had, or a bound asks for what the measure cannot be.
     """
-    known = {found.name: found for found in MEASURES}
     for name in goal.measures:
-        if name not in known and name not in TASK_MEASURES:
-            raise GoalError(f"goal: there is no measure {name!r}; measures are {', '.join([*known, *TASK_MEASURES])}")
-        if name == "accuracy" and not provides.graded:
+        if name in TASK_MEASURES:
+            continue
+        if not measure_exists(name):
+            names = ", ".join([*(known.name for known in MEASURES), *TASK_MEASURES])
+            raise GoalError(f"goal: there is no measure {name!r}; measures are {names}")
+        needs = measure(name).needs
+        if "expected" in needs and not provides.graded:
             raise GoalError(
-                "the goal needs accuracy, and the task has neither expected answers nor a grader; without them only a "
-                "model with logits gets a (label-free) suggestion"
+                f"the goal needs {name}, and the task has neither expected answers nor a grader; without them only "
+                "accuracy on a model with logits gets a (label-free) suggestion"
             )
-        needs = known[name].needs if name in known else frozenset()
-        if "entropies" in needs and not provides.logits:
+        if needs & {"entropies", "model"} and not provides.logits:
             raise GoalError(f"the goal needs {name}, which takes full logits; a server gives text")
+        if "corpus" in needs and not provides.corpus:
+            raise GoalError(f"the goal needs {name}, and it is not known what this model was trained on")
+        if "cells" in needs and goal.group < 2:
+            raise GoalError(f"{name} compares texts of one prompt: give k, how many of them the application uses")
+        if lacking := [text for need, text in LACKING.items() if need in needs]:
+            raise GoalError(f"the goal needs {name}, which takes {lacking[0]}: tempering study can measure it")
     for bound in goal.bounds:
         low, high = limits(bound.measure)
         for asked in (bound.at_least, bound.at_most):
@@ -72,7 +93,14 @@ class ModelEvaluator:
     """Answers a search from a model's texts; see ``Evaluator``."""
 
     def __init__(
-        self, task: TuneTask, goal: Goal, write: Write, *, seed: int, greedy_repeats: bool, loads_grader: bool = True
+        self,
+        task: TuneTask,
+        goal: Goal,
+        write: Write,
+        *,
+        seed: int,
+        greedy_repeats: bool,
+        model: LogitsModel | None = None,
     ) -> None:
         self.task, self.goal, self.seed = task, goal, seed
         self._write, self._greedy_repeats = write, greedy_repeats
@@ -80,7 +108,9 @@ class ModelEvaluator:
         self._all: tuple[Prompt, ...] = (*first, *held)
         self._searched = len(first)
         self._expected = {prompt.id: prompt.expected for prompt in self._all if prompt.expected}
-        self._grader: Grader | None = make_grader(task.grader or "exact") if task.graded and loads_grader else None
+        self._grader: Grader | None = make_grader(task.grader or "exact") if task.graded else None
+        self._model = model
+        self._corpus = shipped_filter_of(model.info.identity) if model else None
         self._pool: tuple[Completion, ...] = ()
         self._exemplars: dict[str, str] = {}
 
@@ -120,8 +150,8 @@ class ModelEvaluator:
 
     def _greedy(self, prompts: set[int]) -> None:
         """Write the greedy texts that a measure compares with, where one does."""
-        known = {found.name: found for found in MEASURES}
-        if not any("exemplars" in known[name].needs for name in self.goal.measures if name in known):
+        others = [name for name in self.goal.measures if name not in TASK_MEASURES]
+        if not any("exemplars" in measure(name).needs for name in others):
             return
         params = Setting(0.0).params(self.task.base(self.seed))
         missing = [self._all[i] for i in sorted(prompts) if self._all[i].id not in self._exemplars]
@@ -152,7 +182,14 @@ class ModelEvaluator:
             # A greedy text repeats: so many tries of it are worth one.
             group = group if len(group) > 1 else group * self.goal.k
         others = self._others(group) if name in POOLED else ()
-        samples = Samples((*group, *others), self._exemplars, self._expected, self._grader)
+        samples = Samples(
+            (*group, *others),
+            self._exemplars,
+            self._expected,
+            self._grader,
+            corpus=self._corpus,
+            model=self._model,
+        )
         own = np.asarray(found.function(samples), np.float64)[: len(group)]
         return float(np.nanmean(own)) if not np.isnan(own).all() else math.nan
 

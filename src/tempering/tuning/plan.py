@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tempering.errors import ParameterError
+from tempering.measures.training_text import shipped_filter_of
 from tempering.models.base import LogitsModel, Model
 from tempering.tuning.budget import Budget
 from tempering.tuning.goals import Goal
@@ -105,7 +106,8 @@ def prepare(plan: TunePlan, model: Model) -> TunePlan:
     if ungraded and goal.maximise == "accuracy" and goal.without_answers == "agreement":
         plan = replace(plan, goal=goal.model_copy(update={"maximise": "agreement", "k": 1}))
     if not label_free(plan, model):
-        check_goal(plan.goal, Provides(logits=isinstance(model, LogitsModel), graded=not ungraded))
+        known = shipped_filter_of(model.info.identity) is not None
+        check_goal(plan.goal, Provides(logits=isinstance(model, LogitsModel), graded=not ungraded, corpus=known))
     plan_spending(plan)
     return plan
 

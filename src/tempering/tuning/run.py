@@ -74,6 +74,7 @@ def tune(
             store.write,
             seed=plan.seed,
             greedy_repeats=isinstance(model, LogitsModel),
+            model=model if isinstance(model, LogitsModel) else None,
         )
         if graded:
             answer = recommend(plan, evaluator, model.info.identity, fisher_places(plan, model), on_step)
