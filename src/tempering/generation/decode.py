@@ -8,7 +8,7 @@ of the batch, on what else is in it, or on the order in which rows join and leav
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -131,6 +131,13 @@ class _Row:
     entropies: list[float] = field(default_factory=list)
     alternatives: tuple[Alternative, ...] = ()
     mu: float | None = None
+    settings: SamplingParams = field(init=False)
+
+    def __post_init__(self) -> None:
+        params = self.request.params
+        # Rows that differ in their seed only are processed together where the noise comes from outside the draw.
+        own_seed = pays(len(self.prefix.logits)) or params.xtc_probability > 0
+        self.settings = params if own_seed else replace(params, seed=0)
 
     @property
     def begins(self) -> bool:
@@ -319,38 +326,39 @@ def _draw(rows: list[_Row], logits: NDArray[np.float32]) -> NDArray[np.int64]:
     sequences = np.array([row.sequence for row in rows], dtype=np.uint64)
     tokens = np.empty(len(rows), dtype=np.int64)
     vocabulary = logits.shape[1]
-    for seed, by_seed in _groups(rows, lambda row: row.request.params.seed).items():
-        # One sample at several temperatures shares its noise; where kernels draw, they make only what they need of it.
-        noise = None if pays(vocabulary) else gumbel(seed, sequences[by_seed], steps[by_seed], vocabulary)
-        place = {row: at for at, row in enumerate(by_seed)}
-        for params, group in _groups(rows, lambda row: row.request.params, by_seed).items():
-            context = None
-            if params.looks_back:
-                context = [Context(rows[i].prefix.tokens, tuple(rows[i].tokens), rows[i].mu) for i in group]
-            drawn = draw_rows(
-                logits[group],
-                params,
-                seed,
-                sequences[group],
-                steps[group],
-                context=context,
-                noise=None if noise is None else noise[[place[i] for i in group]],
-                whole=any(rows[i].shown or rows[i].begins for i in group),
-            )
-            tokens[group] = drawn.tokens
-            for at, index in enumerate(group):
-                row, state = rows[index], drawn.state
-                facts = drawn.raw_logprobs[at], drawn.processed_logprobs[at]
-                if row.begins and state:
-                    tokens[index] = row.request.begin[len(row.tokens)]
-                    facts = state.raw_logprobs[at, tokens[index]], state.logprobs[at, tokens[index]]
-                row.raw.append(float(facts[0]))
-                row.processed.append(float(facts[1]))
-                row.entropies.append(float(drawn.entropies[at]))
-                if params.mirostat_tau > 0:
-                    before = first_mu(params) if row.mu is None else row.mu
-                    row.mu = float(next_mu(before, row.processed[-1], params))
-                row.alternatives = _alternatives(state, at, row.shown) if state else ()
+    noise = None
+    if not pays(vocabulary):  # where kernels draw, they make only what they need of it
+        noise = np.empty((len(rows), vocabulary))
+        for seed, by_seed in _groups(rows, lambda row: row.request.params.seed).items():
+            noise[by_seed] = gumbel(seed, sequences[by_seed], steps[by_seed], vocabulary)
+    for params, group in _groups(rows, lambda row: row.settings).items():
+        context = None
+        if params.looks_back:
+            context = [Context(rows[i].prefix.tokens, tuple(rows[i].tokens), rows[i].mu) for i in group]
+        drawn = draw_rows(
+            logits[group],
+            params,
+            rows[group[0]].request.params.seed,
+            sequences[group],
+            steps[group],
+            context=context,
+            noise=None if noise is None else noise[group],
+            whole=any(rows[i].shown or rows[i].begins for i in group),
+        )
+        tokens[group] = drawn.tokens
+        for at, index in enumerate(group):
+            row, state = rows[index], drawn.state
+            facts = drawn.raw_logprobs[at], drawn.processed_logprobs[at]
+            if row.begins and state:
+                tokens[index] = row.request.begin[len(row.tokens)]
+                facts = state.raw_logprobs[at, tokens[index]], state.logprobs[at, tokens[index]]
+            row.raw.append(float(facts[0]))
+            row.processed.append(float(facts[1]))
+            row.entropies.append(float(drawn.entropies[at]))
+            if params.mirostat_tau > 0:
+                before = first_mu(params) if row.mu is None else row.mu
+                row.mu = float(next_mu(before, row.processed[-1], params))
+            row.alternatives = _alternatives(state, at, row.shown) if state else ()
     return tokens
 
 
@@ -367,10 +375,10 @@ def _alternatives(state: Processed, at: int, count: int) -> tuple[Alternative, .
     )
 
 
-def _groups(rows: list[_Row], key: Callable[[_Row], Key], among: list[int] | None = None) -> dict[Key, list[int]]:
+def _groups(rows: list[_Row], key: Callable[[_Row], Key]) -> dict[Key, list[int]]:
     groups: dict[Key, list[int]] = {}
-    for index in range(len(rows)) if among is None else among:
-        groups.setdefault(key(rows[index]), []).append(index)
+    for index, row in enumerate(rows):
+        groups.setdefault(key(row), []).append(index)
     return groups
 
 
