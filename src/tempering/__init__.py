@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tempering.models.base import LogitsModel, TextModel, require_logits
     from tempering.models.registry import load_model
     from tempering.params import SamplingParams
+    from tempering.sampling.binding import TruncationReport, truncation_report
     from tempering.sampling.distribution import Logprobs, distribution, logprob
     from tempering.sampling.draw import draw
     from tempering.sampling.equivalence import (
@@ -65,6 +66,8 @@ _HOME = {
     "read_temperature": "tempering.thermometer.likelihood",
     "read_text": "tempering.thermometer.reading",
     "require_logits": "tempering.models.base",
+    "TruncationReport": "tempering.sampling.binding",
+    "truncation_report": "tempering.sampling.binding",
     "translate": "tempering.sampling.equivalence",
 }
 
@@ -82,6 +85,7 @@ __all__ = [
     "TemperingError",
     "TextModel",
     "Translation",
+    "TruncationReport",
     "__version__",
     "compare_orders",
     "distribution",
@@ -100,6 +104,7 @@ __all__ = [
     "read_text",
     "require_logits",
     "translate",
+    "truncation_report",
 ]
 
 

@@ -145,6 +145,17 @@ def test_what_stays_different_typical_beside_a_masked_token() -> None:
     assert set(np.flatnonzero(theirs(case))) != {1, 2, 3}
 
 
+def test_what_stays_different_dynamic_temperature_beside_masked_tokens() -> None:
+    """Theirs divides the entropy by the log of all candidates, ours by that of those that can be drawn."""
+    import llama_cpp
+
+    z = np.array([2.0, 1.0, 0.0, -np.inf, -np.inf], dtype=np.float32)
+    params = SamplingParams(dynatemp_range=0.5, order="llama.cpp")
+    ours = distribution(z, params)
+    assert np.array_equal(ours[:3], distribution(z[:3], params)), "a masked token changes nothing"
+    assert not np.allclose(applied(z, [llama_cpp.llama_sampler_init_temp_ext(1.0, 0.5, 1.0)]), ours, rtol=1e-3)
+
+
 def test_what_stays_different_nan() -> None:
     """Theirs draws from a row with NaN; ours names the row."""
     p = theirs(Case(np.array([1.0, np.nan, 2.0, 0.0], dtype=np.float32), {"top_k": 2}))

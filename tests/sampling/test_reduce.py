@@ -96,7 +96,7 @@ def same(quick: Draws, plain: Draws) -> None:
 def test_the_loops_draw_what_the_definitions_draw(rule: dict[str, Any], method: str) -> None:
     context = Context(prompt=(1, 2, 3), generated=(4, 1, 2, 3, 4, 1, 2))
     for kind in ("normal", "ties", "realistic", "masked"):
-        for temperature in (0.0, 1e-300, 0.3, 1.0, 3.0, 1e8, math.inf):
+        for temperature in (0.0, 1e-300, 0.7, 3.0, math.inf):
             params = SamplingParams(temperature=temperature, **rule)
             for dtype in (np.float32, np.float64):
                 z = rows_of(1500, kind, 1).astype(dtype)

@@ -13,8 +13,8 @@ from tempering.params import SamplingParams
 SMALLEST = 16_384
 """The smallest vocabulary that is worth a kernel: below it NumPy is done before a kernel has been loaded."""
 
-CUTS = frozenset({"top_k", "top_p", "min_p", "top_n_sigma", "epsilon", "eta", "p_less", "mirostat"})
-"""Rules whose kept set is a threshold on the logits, which a kernel finds."""
+CUTS = frozenset({"top_k", "top_p", "min_p", "top_n_sigma", "epsilon", "eta", "p_less", "mirostat", "typical_p"})
+"""Rules whose kept set a kernel finds."""
 
 OF_RANK = frozenset({"top_k", "top_n_sigma"})
 """Those that look at logits before T only."""

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from tempering.params import SamplingParams
 from tempering.sampling.distribution import apply_steps
 from tempering.sampling.draw import Draws
-from tempering.sampling.kernels.cuts import Cut, Row, first_best, ids_within, threshold, top_k, top_p
+from tempering.sampling.kernels.cuts import Cut, Row, first_best, ids_within, threshold, top_k, top_p, typical
 from tempering.sampling.kernels.mass import LOG2_E, moments
 from tempering.sampling.kernels.philox import first_uniforms, gumbel_at
 from tempering.sampling.kernels.pick import (
@@ -28,6 +28,9 @@ from tempering.sampling.plan import Plan
 from tempering.sampling.rows import checked_rows
 
 Keys = NDArray[np.uint64]
+MANY_BLOCKS = 32
+"""Blocks from which on the kept tokens are drawn from in place, without a list of their ids."""
+
 WIDEST = 4096
 """Candidates a row up to which the plain definitions take over; more are left to the plain way from the start."""
 
@@ -102,6 +105,8 @@ def cut_of(row: Row, plan: Plan, params: SamplingParams, mu: float) -> Cut | Non
         return top_k(row, params.top_k, params.ties)
     if plan.first == "top_p":
         return top_p(row, params.top_p, plan.temperature, params.top_p_edge)
+    if plan.first == "typical_p":
+        return typical(row, params.typical_p, plan.temperature)
     value = mu if plan.first == "mirostat" else getattr(params, str(plan.first))
     return threshold(row, str(plan.first), value, plan.temperature)
 
@@ -123,7 +128,7 @@ def reduced_draw(logits: ArrayLike, drawing: Drawing, context: ContextLike) -> D
     drawn = Draws(np.empty(len(rows), np.int64), raw_logprobs, processed_logprobs, entropies)
     if drawing.plan.first is None:
         _whole(rows, drawing, drawn)
-    elif (kept := _kept(rows, drawing, seen)) is None or not _from_kept(rows, kept, drawing, seen, drawn):
+    elif (cuts := _cuts(rows, drawing, seen)) is None or not _from_cuts(rows, cuts, drawing, seen, drawn):
         return None
     if drawing.facts:
         for i, row in enumerate(raw):
@@ -143,24 +148,23 @@ def _penalised(given: NDArray[np.floating], raw: list[Row], drawing: Drawing, se
     return scanned(changed, changed)
 
 
-def _kept(rows: list[Row], drawing: Drawing, seen: list[Context]) -> list[NDArray[np.int64]] | None:
-    """Return the rising ids that the first rule keeps of each row."""
-    kept = []
+def _cuts(rows: list[Row], drawing: Drawing, seen: list[Context]) -> list[Cut] | None:
+    """Return where the first rule cuts each row; None if the kernels cannot tell for one of them."""
+    cuts = []
     for row, context in zip(rows, seen, strict=True):
         mu = first_mu(drawing.params) if context.mu is None else context.mu
         if (cut := cut_of(row, drawing.plan, drawing.params, mu)) is None:
             return None
-        kept.append(ids_within(row, cut))
-    return kept
+        cuts.append(cut)
+    return cuts
 
 
-def _from_kept(
-    rows: list[Row], kept: list[NDArray[np.int64]], drawing: Drawing, seen: list[Context], drawn: Draws
-) -> bool:
+def _from_cuts(rows: list[Row], cuts: list[Cut], drawing: Drawing, seen: list[Context], drawn: Draws) -> bool:
     """Draw from what the first rule kept; False if that is too much for the plain definitions to go on with."""
     if drawing.plan.simple and 0 < drawing.params.temperature < math.inf:
-        _among(rows, kept, drawing, drawn)
+        _among(rows, cuts, drawing, drawn)
         return True
+    kept = [ids_within(row, cut) for row, cut in zip(rows, cuts, strict=True)]
     if max(len(ids) for ids in kept) > WIDEST:
         return False
     _onwards(rows, kept, drawing, seen, drawn)
@@ -183,7 +187,9 @@ def _whole(rows: list[Row], drawing: Drawing, drawn: Draws) -> None:
     for i, row in enumerate(rows):
         left = np.flatnonzero(row.logits > -np.inf) if math.isinf(t) else None
         if not drawing.inverse:
-            token = gumbel_of_row(row.logits, row.maxima, row.best, _rate(t), *drawing.key(i))
+            token = gumbel_of_row(
+                row.logits, row.maxima, row.best, _rate(t), -math.inf, len(row.logits), *drawing.key(i)
+            )
         elif left is not None:
             token = left[int(u[i] * len(left))]
         else:
@@ -203,15 +209,20 @@ def _note(kept: NDArray[np.floating], row: Row, at: int, rate: float, drawn: Dra
     drawn.entropies[at] = max(math.log(total) - first / (LOG2_E * total), 0.0)
 
 
-def _among(rows: list[Row], kept: list[NDArray[np.int64]], drawing: Drawing, drawn: Draws) -> None:
+def _among(rows: list[Row], cuts: list[Cut], drawing: Drawing, drawn: Draws) -> None:
     """Draw from the kept tokens, where nothing but temperature is left to do."""
     rate = _rate(drawing.params.temperature)
     u = drawing.uniforms(INVERSE) if drawing.inverse else np.empty(0)
-    for i, (row, ids) in enumerate(zip(rows, kept, strict=True)):
-        if drawing.inverse:
-            drawn.tokens[i] = inverse_among(row.logits, ids, row.best, LOG2_E * rate, u[i])
+    for i, (row, cut) in enumerate(zip(rows, cuts, strict=True)):
+        in_place = cut.ids is None and not drawing.inverse and np.count_nonzero(row.maxima >= cut.at) > MANY_BLOCKS
+        ids = np.empty(0, np.int64) if in_place and not drawing.facts else ids_within(row, cut)
+        if in_place:
+            token = gumbel_of_row(row.logits, row.maxima, row.best, rate, cut.at, cut.last, *drawing.key(i))
+        elif drawing.inverse:
+            token = inverse_among(row.logits, ids, row.best, LOG2_E * rate, u[i])
         else:
-            drawn.tokens[i] = gumbel_among(row.logits, ids, row.best, rate, *drawing.key(i))
+            token = gumbel_among(row.logits, ids, row.best, rate, *drawing.key(i))
+        drawn.tokens[i] = token
         if drawing.facts:
             _note(row.logits[ids], row, i, rate, drawn)
 

@@ -29,7 +29,7 @@ def cache_folder() -> Path | None:
     name = f"kernels-{hashlib.blake2b(sources, digest_size=6).hexdigest()}"
     folder = (Path(base) if base else Path.home() / ".cache") / "tempering" / name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is loaded from here runs
     except OSError:
         return None
     return folder if os.access(folder, os.W_OK) else None

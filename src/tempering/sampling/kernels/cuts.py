@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempering.sampling.kernels.mass import FAR, LOG2_E, moments, spread
-from tempering.sampling.kernels.select import BINS, BINS_A_DOUBLING, edge_bin, gather, histogram, in_bin, least_above
+from tempering.sampling.kernels.select import (
+    BINS,
+    BINS_A_DOUBLING,
+    around,
+    edge_bin,
+    gather,
+    histogram,
+    in_bin,
+    least_above,
+    within,
+)
 from tempering.sampling.truncation import TOLERANCE
 
 
@@ -30,14 +40,23 @@ class Row(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """Tokens above the logit ``at`` are kept, and those equal to it up to the id ``last``."""
+    """What a rule keeps.
+
+    Attributes:
+        at: tokens above this logit are kept,
+        last: and those equal to it up to this id;
+        ids: or these, rising, if they are known.
+    """
 
     at: float
     last: int
+    ids: NDArray[np.int64] | None = None
 
 
 def ids_within(row: Row, cut: Cut) -> NDArray[np.int64]:
     """Return the rising ids of the tokens that a cut keeps."""
+    if cut.ids is not None:
+        return cut.ids
     return row.room[: gather(row.logits, row.maxima, cut.at, cut.last, row.room)].copy()
 
 
@@ -61,7 +80,7 @@ def top_k(row: Row, k: int, ties: str) -> Cut:
     edge = values[np.argpartition(values, len(ids) - k)[len(ids) - k]]
     tied = ids[values == edge]
     last = size if ties == "all" else int(tied[k - 1 - int((values > edge).sum())])
-    return Cut(float(edge), last)
+    return Cut(float(edge), last, ids[(values > edge) | ((values == edge) & (ids <= last))])
 
 
 def threshold(row: Row, rule: str, value: float, temperature: float) -> Cut:
@@ -104,6 +123,33 @@ def top_p(row: Row, mass: float, temperature: float, edge: str) -> Cut | None:
             if gap > off:
                 return cut
     return None
+
+
+def typical(row: Row, mass: float, temperature: float) -> Cut | None:
+    """Return the tokens whose surprisal is nearest to the entropy, up to a mass; None if they lie beyond the bins.
+
+    With x = (z - best) / T the distance is |x - x0|, x0 = log Z - H: the same bins, counted from x0 to both sides.
+    """
+    rate = min(1 / temperature, 1e300)
+    total, first, _ = moments(row.logits, row.best, LOG2_E * rate)
+    middle = first / (LOG2_E * total)
+    weights = np.empty(BINS + 1)
+    around(row.logits, row.maxima, row.best, LOG2_E * rate, middle * LOG2_E, weights)
+    wanted = (mass - TOLERANCE) * total
+    at, _ = edge_bin(weights, BINS, wanted, True)
+    if at == BINS:
+        return None
+    width = (at + 1.001) / (BINS_A_DOUBLING * LOG2_E)
+    low, high = (row.best + (middle + side * width) / rate for side in (-1, 1))
+    ids = row.room[: within(row.logits, row.maxima, low, high, row.room)].copy()
+    x = (row.logits[ids].astype(np.float64) - row.best) * rate
+    distance = np.round(np.abs(x - middle), 12)
+    sure = distance < (at - 0.001) / (BINS_A_DOUBLING * LOG2_E)
+    open_ = np.flatnonzero(~sure)
+    ranked = open_[np.lexsort((ids[open_], -x[open_], distance[open_]))]
+    running = np.exp(x[sure]).sum() + np.cumsum(np.exp(x[ranked]))
+    sure[ranked[: 1 + int((running < wanted).sum())]] = True
+    return Cut(-np.inf, len(row.logits), ids[sure])
 
 
 def _end(row: Row, scale: float, wanted: float, at: int, before: float, edge: str) -> tuple[Cut, float]:

@@ -26,11 +26,15 @@ def gumbel_of_row(
     maxima: NDArray[np.float64],
     best: float,
     rate: float,
+    at: float,
+    last: int,
     seed: np.uint64,
     sequence: np.uint64,
     step: np.uint64,
 ) -> np.int64:
-    """Return the argmax of (z - best) rate + g over a whole row, rate = 1 / T; masked tokens never win.
+    """Return the argmax of (z - best) rate + g over a row, rate = 1 / T; masked tokens never win.
+
+    Of a row that is cut, tokens above the logit ``at`` take part, and those equal to it with id <= ``last``.
 
     No Gumbel number exceeds 36.75, so blocks that would need a larger one are not read. Of the others the random words
     are made, but a logarithm is taken only where g > t is possible: g <= -log(1 - u), so 1 - u < exp(-t).
@@ -39,7 +43,12 @@ def gumbel_of_row(
     first = np.int64(np.argmax(maxima))
     for turn in range(-1, maxima.shape[0]):
         b = first if turn < 0 else np.int64(turn)
-        if (turn == first) or (maxima[b] - best) * rate + GUMBEL_BOUND < value or maxima[b] == -np.inf:
+        if (
+            (turn == first)
+            or (maxima[b] - best) * rate + GUMBEL_BOUND < value
+            or maxima[b] == -np.inf
+            or maxima[b] < at
+        ):
             continue
         end = min((b + 1) * BLOCK, row.shape[0])
         floor = _floor(np.exp((maxima[b] - best) * rate - value))
@@ -48,7 +57,8 @@ def gumbel_of_row(
             if (w0 >= floor) | (w1 >= floor) | (w2 >= floor) | (w3 >= floor):
                 for j in range(start, min(start + 4, end)):
                     word = w0 if j == start else w1 if j == start + 1 else w2 if j == start + 2 else w3
-                    if word >= floor and row[j] > -np.inf:
+                    kept = row[j] > at or (row[j] == at and j <= last)
+                    if word >= floor and kept and row[j] > -np.inf:
                         score = (np.float64(row[j]) - best) * rate - np.log(-np.log(uniform(word)))
                         if score > value or (score == value and j < winner):
                             winner, value = np.int64(j), score
@@ -66,8 +76,11 @@ def gumbel_among(
     sequence: np.uint64,
     step: np.uint64,
 ) -> np.int64:
-    """Return the winner among some tokens, given by rising ids, which share their blocks of noise."""
-    winner, value, last = np.int64(-1), -np.inf, np.int64(-1)
+    """Return the winner among some tokens, given by rising ids, which share their blocks of noise.
+
+    No token scores more than its noise, so a word too small for the best score so far needs no logarithm.
+    """
+    winner, value, last, floor = np.int64(-1), -np.inf, np.int64(-1), ZERO
     w0, w1, w2, w3 = ZERO, ZERO, ZERO, ZERO
     for i in range(ids.shape[0]):
         j = ids[i]
@@ -75,11 +88,11 @@ def gumbel_among(
             last = j >> 2
             w0, w1, w2, w3 = block(seed, sequence, step, np.uint64(last))
         word = w0 if j & 3 == 0 else w1 if j & 3 == 1 else w2 if j & 3 == 2 else w3
-        x = (np.float64(row[j]) - best) * rate
-        if x + GUMBEL_BOUND > value:
-            score = x - np.log(-np.log(uniform(word)))
+        if word >= floor:
+            score = (np.float64(row[j]) - best) * rate - np.log(-np.log(uniform(word)))
             if score > value:
                 winner, value = j, score
+                floor = _floor(np.exp(-value))
     return winner
 
 

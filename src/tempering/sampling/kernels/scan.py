@@ -14,30 +14,33 @@ BLOCK = 512
 FINE, NOT_A_NUMBER, INFINITE, EMPTY = 0, 1, 2, 3
 
 
-SIGN, INFINITY = np.int32(0x7FFFFFFF), np.int32(0x7F800000)
+INFINITY, MINUS_INFINITY = np.int32(0x7F800000), np.uint32(0xFF800000)
 
 
 @compiled
-def _extremes(block: NDArray[np.float32]) -> tuple[np.int32, np.int32]:
-    """Return the largest sortable key and the largest magnitude of a block: a maximum of integers runs in vectors."""
-    top, size = np.int32(-(2**31)), np.int32(0)
+def _extremes(block: NDArray[np.float32]) -> tuple[np.int32, np.int32, np.uint32]:
+    """Return the largest and least bits as signed words, and the largest as an unsigned word: these run in vectors."""
+    top, low, size = np.int32(-(2**31)), np.int32(2**31 - 1), np.uint32(0)
     for j in range(block.shape[0]):
         word = bits32(block[j])
-        top = max(top, word ^ ((word >> np.int32(31)) & SIGN))
-        size = max(size, word & SIGN)
-    return top, size
+        top, low, size = max(top, word), min(low, word), max(size, np.uint32(word))
+    return top, low, size
 
 
 @compiled
 def scan32(row: NDArray[np.float32], maxima: NDArray[np.float64]) -> int:
-    """Write the maximum of each block of a float32 row; return what is wrong with the row, if anything."""
+    """Write the maximum of each block of a float32 row; return what is wrong with the row, if anything.
+
+    The bits of positive numbers rise with them, those of negative numbers fall: the largest number is the largest
+    signed word if any is positive, else the least. NaN lies beyond infinity on either side.
+    """
     verdict = EMPTY
     for b in range(maxima.shape[0]):
-        top, size = _extremes(row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])])
-        if size > INFINITY:
+        top, low, size = _extremes(row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])])
+        if top > INFINITY or size > MINUS_INFINITY:
             return NOT_A_NUMBER
-        maxima[b] = float32(top ^ ((top >> np.int32(31)) & SIGN))
-        if maxima[b] == np.inf:
+        maxima[b] = float32(top if top >= 0 else low)
+        if top == INFINITY:
             verdict = INFINITE
         elif verdict == EMPTY and maxima[b] > -np.inf:
             verdict = FINE

@@ -16,21 +16,36 @@ BINS_A_DOUBLING = 64.0
 
 
 @compiled
-def gather(
-    row: NDArray[np.floating], maxima: NDArray[np.float64], threshold: float, last: int, ids: NDArray[np.int64]
+def within(
+    row: NDArray[np.floating], maxima: NDArray[np.float64], low: float, high: float, ids: NDArray[np.int64]
 ) -> np.int64:
-    """Write the rising ids of the logits above the threshold, or equal to it with id <= last; return how many.
+    """Write the rising ids of the logits in a range, both ends included; return how many.
 
-    Blocks whose maximum is lower are not read.
+    Blocks whose maximum is lower are not read. An id is written whether or not it counts: a branch that cannot be
+    foretold costs more than a store that is overwritten.
     """
     count = np.int64(0)
     for b in range(maxima.shape[0]):
-        if maxima[b] >= threshold:
+        if maxima[b] >= low:
             part = row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])]
             for j in range(part.shape[0]):
-                if part[j] >= threshold and (part[j] > threshold or b * BLOCK + j <= last):
-                    ids[count] = b * BLOCK + j
-                    count += np.int64(1)
+                ids[count] = b * BLOCK + j
+                count += np.int64((part[j] >= low) & (part[j] <= high))
+    return count
+
+
+@compiled
+def gather(
+    row: NDArray[np.floating], maxima: NDArray[np.float64], threshold: float, last: int, ids: NDArray[np.int64]
+) -> np.int64:
+    """Write the rising ids of the logits above the threshold, or equal to it with id <= last; return how many."""
+    found = within(row, maxima, threshold, np.inf, ids)
+    if last >= row.shape[0]:
+        return found
+    count = np.int64(0)
+    for i in range(found):
+        ids[count] = ids[i]
+        count += np.int64((row[ids[i]] > threshold) | (ids[i] <= last))
     return count
 
 
@@ -78,6 +93,40 @@ def histogram(
 
 
 @compiled
+def _bins_around(
+    block: NDArray[np.floating],
+    best: float,
+    scale: float,
+    middle: float,
+    places: NDArray[np.int64],
+    e: NDArray[np.float64],
+) -> None:
+    for j in range(block.shape[0]):
+        y = (np.float64(block[j]) - best) * scale
+        places[j] = np.int64(min(abs(y - middle) * BINS_A_DOUBLING, np.float64(BINS)))
+        e[j] = exp2(y)
+
+
+@compiled
+def around(
+    row: NDArray[np.floating],
+    maxima: NDArray[np.float64],
+    best: float,
+    scale: float,
+    middle: float,
+    weights: NDArray[np.float64],
+) -> None:
+    """Add up a row's mass by bins of the distance of y = (z - best) scale from ``middle``."""
+    places, e = np.empty(BLOCK, np.int64), np.empty(BLOCK)
+    weights[:] = 0.0
+    for b in range(maxima.shape[0]):
+        part = row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])]
+        _bins_around(part, best, scale, middle, places, e)
+        for j in range(part.shape[0]):
+            weights[places[j]] += e[j]
+
+
+@compiled
 def edge_bin(weights: NDArray[np.float64], bins: int, wanted: float, reach: bool) -> tuple[int, float]:
     """Return the bin in which the running mass reaches (or exceeds) what is wanted, and the mass before it.
 
@@ -102,19 +151,15 @@ def in_bin(
     ids: NDArray[np.int64],
 ) -> np.int64:
     """Write the rising ids of the tokens of a bin; return how many."""
-    count = np.int64(0)
     # A little wider than the bin: whether a token is in it is decided as in ``_bins``.
     low = best - (edge + 1.001) / (BINS_A_DOUBLING * scale)
     high = best - (edge - 0.001) / (BINS_A_DOUBLING * scale)
-    for b in range(maxima.shape[0]):
-        if maxima[b] >= low:
-            part = row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])]
-            for j in range(part.shape[0]):
-                if (part[j] >= low) & (part[j] <= high):
-                    y = (np.float64(part[j]) - best) * scale
-                    if np.int64(min(-y * BINS_A_DOUBLING, np.float64(BINS))) == edge:
-                        ids[count] = b * BLOCK + j
-                        count += np.int64(1)
+    found = within(row, maxima, low, high, ids)
+    count = np.int64(0)
+    for i in range(found):
+        y = (np.float64(row[ids[i]]) - best) * scale
+        ids[count] = ids[i]
+        count += np.int64(np.int64(min(-y * BINS_A_DOUBLING, np.float64(BINS))) == edge)
     return count
 
 
