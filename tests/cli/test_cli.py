@@ -166,7 +166,8 @@ def test_debug_shows_the_traceback() -> None:
 def test_a_study_leaves_its_files_and_says_when_it_is_complete(finished: Path) -> None:
     names = {path.name for path in finished.iterdir()} - {".lock"}
     expected = {"run.json", "samples.jsonl", "next_token.json", "samples.parquet", "measures.parquet"}
-    assert names == expected | {"estimates.json", "report.html"}
+    made = {"audit.json", "between.json", "sources.json", "thermodynamics.json", "estimates.json", "report.html"}
+    assert names == expected | made
     before = (finished / "samples.jsonl").read_bytes()
     again = run("study", *SMALL, "--out", str(finished))
     assert "is complete: nothing was left to generate" in again.stderr
@@ -188,7 +189,7 @@ def test_report_is_built_again(finished: Path, tmp_path: Path) -> None:
     assert run("report", str(finished), "--out", str(tmp_path / "x.html")).returncode == 0
     assert (tmp_path / "x.html").read_bytes() == before
     record = json.loads(run("report", str(finished), "--json").stdout)
-    assert record == {"report": str(page), "samples": 8, "planned": 8}
+    assert record == {"report": str(page), "samples": 8, "planned": 8, "figures": []}
 
 
 def test_a_changed_plan_is_refused_in_words(finished: Path) -> None:
