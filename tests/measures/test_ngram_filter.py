@@ -99,7 +99,7 @@ def test_a_filter_survives_its_file(tmp_path: Path) -> None:
     assert read.false_positives == {1: 0.004, 4: 0.004}
     assert all((read.bits[n] == made.bits[n]).all() for n in read.sizes)
     assert "1 in 4 (n=4)" in read.note
-    assert "0.40% (n=1)" in read.note
+    assert "0.40 % (n=1)" in read.note
 
 
 def test_what_is_no_filter(tmp_path: Path) -> None:

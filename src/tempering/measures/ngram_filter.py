@@ -89,7 +89,7 @@ class NgramFilter:
     @property
     def note(self) -> str:
         """What it is and how exact its answers are."""
-        rates = ", ".join(f"{self.false_positives[n]:.2%} (n={n})" for n in self.sizes)
+        rates = ", ".join(f"{100 * self.false_positives[n]:.2f} % (n={n})" for n in self.sizes)
         part = ", ".join(f"1 in {self.one_in[n]} (n={n})" for n in self.sizes if self.one_in[n] > 1)
         asked = f"; of long n-grams only some are asked for: {part}" if part else ""
         return (
