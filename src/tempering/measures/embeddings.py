@@ -96,7 +96,7 @@ def _sentence_transformers(name: str) -> Callable[[Sequence[str]], Vectors]:
     try:
         from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - loaded when used
     except ImportError:
-        raise MissingExtraError("embeddings by sentence-transformers need: pip install sentence-transformers") from None
+        raise MissingExtraError(f"{name} needs an extra: pip install 'tempering[embeddings]'") from None
     model = SentenceTransformer(name)
     return lambda texts: np.asarray(model.encode(list(texts), show_progress_bar=False), dtype=np.float64)
 
