@@ -77,7 +77,7 @@ def test_what_is_no_embedder(name: str) -> None:
 
 def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "sentence_transformers", None)
-    with pytest.raises(MissingExtraError, match="pip install .tempering.embeddings"):
+    with pytest.raises(MissingExtraError, match=r"pip install .tempering\[embeddings\]"):
         make_embedder("sentence-transformers:all-MiniLM-L6-v2")
 
 
