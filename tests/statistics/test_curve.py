@@ -72,6 +72,7 @@ def test_no_change_is_an_answer() -> None:
     assert found.before == found.after
     assert 0.2 < found.before < 0.8
     assert not change_point(*study(0 * X, noise=0)).detected
+    assert not change_point([0, 1, 2, 3, 4] * 2, [0.0] * 10, [0] * 5 + [1] * 5).detected
     assert change_point(*study(np.maximum(X - 1, 0), noise=0)).detected
 
 

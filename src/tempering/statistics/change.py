@@ -86,7 +86,7 @@ def change_point(
     errors, slopes = means.errors(hinges), means.means @ hinges
     # Rounding errors are neither spread nor slope.
     tiny = 1e-10 * (np.abs(means.means).max() + np.abs(means.contributions).max()) * np.abs(hinges).sum(axis=0)
-    ratios = np.abs(slopes) / np.maximum(errors, tiny / 1e10)
+    ratios = np.abs(slopes) / np.maximum(errors, np.maximum(tiny / 1e10, 1e-300))
     statistic = float(np.where(np.abs(slopes) > tiny, ratios, 0.0).max())
     # What prompts share as level or slope is no part of a hinge's error, and would hide how its parts move together.
     flat = np.column_stack([np.ones(len(means.x)), means.x])
