@@ -352,7 +352,7 @@ def mixed_cases() -> Iterator[Case]:
 
                 shown = "stories differ" if story else "stories alike"
                 who = "rater and story" if factors == 2 else "rater alone, as published"
-                yield Case("mixed_model", f"{shown}; {who}; {degrees}", (RATERS, EACH), covered)
+                yield Case("mixed_model", f"{shown}; {who}; {degrees}", (RATERS, EACH), covered, studies=300)
 
 
 INTERVALS = (mean_cases, proportion_cases, difference_cases, trend_cases, effect_cases)
