@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     )
     from tempering.sampling.facts import Facts, facts
     from tempering.sampling.penalties import Context
+    from tempering.statistics.estimate import Estimate
+    from tempering.study.ratings import analyse_ratings, write_rating_sheet
     from tempering.thermometer.likelihood import Reading, read_temperature
     from tempering.thermometer.reading import read_text
 
 _HOME = {
     "Completion": "tempering.generation.completion",
     "Context": "tempering.sampling.penalties",
+    "Estimate": "tempering.statistics.estimate",
     "Facts": "tempering.sampling.facts",
     "ForkTree": "tempering.generation.forks",
     "LogitsModel": "tempering.models.base",
@@ -50,6 +53,7 @@ _HOME = {
     "TemperingError": "tempering.errors",
     "TextModel": "tempering.models.base",
     "Translation": "tempering.sampling.equivalence",
+    "analyse_ratings": "tempering.study.ratings",
     "compare_orders": "tempering.sampling.equivalence",
     "distribution": "tempering.sampling.distribution",
     "draw": "tempering.sampling.draw",
@@ -69,11 +73,13 @@ _HOME = {
     "TruncationReport": "tempering.sampling.binding",
     "truncation_report": "tempering.sampling.binding",
     "translate": "tempering.sampling.equivalence",
+    "write_rating_sheet": "tempering.study.ratings",
 }
 
 __all__ = [
     "Completion",
     "Context",
+    "Estimate",
     "Facts",
     "ForkTree",
     "LogitsModel",
@@ -87,6 +93,7 @@ __all__ = [
     "Translation",
     "TruncationReport",
     "__version__",
+    "analyse_ratings",
     "compare_orders",
     "distribution",
     "draw",
@@ -105,6 +112,7 @@ __all__ = [
     "require_logits",
     "translate",
     "truncation_report",
+    "write_rating_sheet",
 ]
 
 

@@ -58,7 +58,7 @@ def test_from_sheet_to_findings(folder: Path) -> None:
     assert "coherence: no slope can be estimated" in shown.stdout
 
 
-def test_wrong_sheets_and_options_are_lines(folder: Path) -> None:
+def test_wrong_sheets_and_options_are_lines(folder: Path, tmp_path: Path) -> None:
     bad = folder / "bad.csv"
     bad.write_text("id,novelty,typicality,cohesion,coherence\nx,1,2,3,4\ny,9,2,3,4\n", encoding="utf-8")
     done = run("study", "--ratings", str(bad))
@@ -71,3 +71,7 @@ def test_wrong_sheets_and_options_are_lines(folder: Path) -> None:
         assert done.returncode == 2
         assert len(done.stderr.splitlines()) == 1
     assert run("study", "--rate", str(folder / "nothing")).returncode == 4
+    moved = tmp_path / "bad.csv"
+    moved.write_bytes(bad.read_bytes())
+    assert "name it with --out" in run("study", "--ratings", str(moved)).stderr
+    assert "row 2: no text" in run("study", "--ratings", str(moved), "--out", str(folder)).stderr

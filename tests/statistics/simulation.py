@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from tempering.statistics import (
     cohens_d,
     curve_band,
     equivalence,
+    mixed_model,
     rank_trend,
     t_mean,
     wilson,
@@ -32,6 +34,7 @@ from tempering.statistics import (
 from tempering.statistics.comparisons import holm, pair_p_values, pair_table
 
 STUDIES = 1000
+MANY = 5000
 SIZES = ((8, 3), (8, 10), (20, 5), (40, 3))
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int, int], Array]
@@ -108,7 +111,8 @@ def mean_cases() -> Iterator[Case]:
         for kind, (draw, truth) in kinds.items():
             for size in SIZES:
                 for name, method in METHODS.items():
-                    yield Case(name, kind, size, _mean_covered(method, draw, truth, size), hard=hard)
+                    studies = MANY if name == "t_mean" else STUDIES
+                    yield Case(name, kind, size, _mean_covered(method, draw, truth, size), studies, hard)
 
 
 def _mean_covered(
@@ -143,7 +147,7 @@ def proportion_cases() -> Iterator[Case]:
 
                 shown = "share anywhere" if share is None else f"share {share:g}"
                 # At a single share the few possible counts jump over and under the level, for any interval.
-                yield Case("wilson", f"{shown}, agreement {agreement:g}", (k, m), covered, hard=share is not None)
+                yield Case("wilson", f"{shown}, agreement {agreement:g}", (k, m), covered, MANY, hard=share is not None)
 
 
 def difference_cases() -> Iterator[Case]:
@@ -163,7 +167,7 @@ def difference_cases() -> Iterator[Case]:
                 second = shared + 0.5 + 0.4 * r.normal(size=(k, 1)) + 2 * noise[..., 1]
                 return holds(t_mean((second - first).ravel(), groups), 0.5)
 
-            yield Case("t_mean", kind, (k, m), covered)
+            yield Case("t_mean", kind, (k, m), covered, MANY)
 
 
 @dataclass(frozen=True)
@@ -324,26 +328,49 @@ def equivalence_cases() -> Iterator[Case]:
         yield Case("equivalence", "a difference on the margin", (k, m), quiet)
 
 
+RATERS, STORIES, EACH = 36, 31, 5
+
+
+def mixed_cases() -> Iterator[Case]:
+    """A study like the published one, without an effect: 36 raters with five of 31 stories each, seven temperatures."""
+    for story in (0.0, 0.1):
+        for factors in (1, 2):
+            for degrees in ("normal", "satterthwaite"):
+
+                def covered(
+                    r: np.random.Generator, story: float = story, factors: int = factors, degrees: Any = degrees
+                ) -> bool:
+                    rater = np.repeat(np.arange(RATERS), EACH)
+                    order = np.concatenate([r.permutation(STORIES) for _ in range(RATERS * EACH // STORIES + 1)])
+                    text = order[: len(rater)]
+                    x = np.linspace(0, 2, 7)[text % 7]
+                    y = 0.5 * r.normal(size=RATERS)[rater] + math.sqrt(story) * r.normal(size=STORIES)[text]
+                    y += 0.8 * r.normal(size=len(rater))
+                    groups = {"rater": rater, "text": text} if factors == 2 else {"rater": rater}
+                    slope = mixed_model(y, {"x": x}, groups, degrees=degrees).effect("x")
+                    return slope.low <= 0 <= slope.high
+
+                shown = "stories differ" if story else "stories alike"
+                who = "rater and story" if factors == 2 else "rater alone, as published"
+                yield Case("mixed_model", f"{shown}; {who}; {degrees}", (RATERS, EACH), covered, studies=300)
+
+
 INTERVALS = (mean_cases, proportion_cases, difference_cases, trend_cases, effect_cases)
 ALARMS = (family_cases, equivalence_cases)
-SHAPES = (curve_cases, change_cases)
+SHAPES = (curve_cases, change_cases, mixed_cases)
 
 
 def table() -> str:
     """Return the table of docs/statistics.md: a row a method and kind, a column a size."""
-    found: dict[tuple[str, str], dict[tuple[int, int], str]] = {}
+    found: dict[tuple[str, str], dict[str, str]] = {}
     for family in (*INTERVALS, *SHAPES, *ALARMS):
         for case in family():
-            found.setdefault((case.method, case.kind), {})[case.size] = f"{100 * coverage(case):.1f}"
-    sizes = [(8, 3), (8, 10), (20, 3), (20, 5), (40, 3)]
-    lines = [
-        "| method | studies | " + " | ".join(f"{k} x {m}" for k, m in sizes) + " |",
-        "|---" * (len(sizes) + 2) + "|",
-    ]
-    lines += [
-        f"| `{method}` | {kind} | " + " | ".join(cells.get(size, "") for size in sizes) + " |"
-        for (method, kind), cells in found.items()
-    ]
+            column = "other" if case.method == "mixed_model" else f"{case.size[0]} x {case.size[1]}"
+            found.setdefault((case.method, case.kind), {})[column] = f"{100 * coverage(case):.1f}"
+    columns = ["8 x 3", "8 x 10", "20 x 3", "20 x 5", "40 x 3", "other"]
+    lines = ["| method | studies | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    for (method, kind), cells in found.items():
+        lines.append(f"| `{method}` | {kind} | " + " | ".join(cells.get(column, "") for column in columns) + " |")
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from tempering.statistics import cronbach_alpha, mixed_model
+from tempering.statistics import cronbach_alpha, detectable, mixed_model
 from tempering.statistics.mixed import Degrees, MixedModel
 
 RATINGS = Path(__file__).parents[3] / "shared/data/peeperkorn-2024/ratings.csv"
@@ -83,14 +83,26 @@ def test_without_the_greedy_story(fit: Fit, criterion: str, slope: float, p: flo
     assert round(model.effect("temperature").p, 3) == p
 
 
-def test_with_the_story_as_unit(fit: Fit) -> None:
-    """Temperature varies between 31 stories, not 180 ratings: about 26 degrees of freedom."""
-    normal = fit("coherence", "participant", "story").effect("temperature")
-    few = fit("coherence", "participant", "story", degrees="satterthwaite").effect("temperature")
-    assert round(normal.p, 3) == 0.086
-    assert round(few.p, 3) == 0.093
-    assert 25 < few.df < 28
-    assert fit("novelty", "participant", "story").variances["story"] == 0
+STORY_AS_UNIT = [
+    ("novelty", (0.308, 0.026, 169, 0.39)),
+    ("typicality", (-0.092, 0.495, 32, 0.38)),
+    ("cohesion", (-0.156, 0.283, 28, 0.41)),
+    ("coherence", (0.230, 0.093, 26, 0.38)),
+]
+
+
+@pytest.mark.parametrize(("criterion", "expected"), STORY_AS_UNIT)
+def test_with_the_story_as_unit(fit: Fit, criterion: str, expected: tuple[float, float, int, float]) -> None:
+    """Slope, p, degrees of freedom, smallest slope with power .8: temperature varies between 31 stories."""
+    model = fit(criterion, "participant", "story", degrees="satterthwaite")
+    effect = model.effect("temperature")
+    seen = detectable(effect.error, effect.df)
+    assert (round(effect.value, 3), round(effect.p, 3), round(effect.df), round(seen, 2)) == expected
+    assert (model.variances["story"] == 0) == (criterion == "novelty")
+
+
+def test_coherence_with_the_story_and_a_normal_quantile(fit: Fit) -> None:
+    assert round(fit("coherence", "participant", "story").effect("temperature").p, 3) == 0.086
 
 
 @pytest.mark.parametrize(("criterion", "pearson", "spearman"), [("novelty", 0.117, 0.109), ("coherence", 0.040, 0.002)])

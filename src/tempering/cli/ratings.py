@@ -52,9 +52,11 @@ def _write_sheet(folder: Path, samples: int | None, seed: int | None, as_json: b
 def _analyse_sheets(files: list[Path], folder: Path | None, as_json: bool) -> None:
     from tempering.report.ratings import ratings_record  # noqa: PLC0415
     from tempering.study.ratings import analyse_ratings  # noqa: PLC0415
-    from tempering.study.store import write_atomically  # noqa: PLC0415
+    from tempering.study.store import RUN, write_atomically  # noqa: PLC0415
 
     folder = folder or files[0].parent
+    if not (folder / RUN).exists():
+        raise UsageError(f"{folder} is not the run folder of these sheets; name it with --out")
     try:
         analysis = analyse_ratings(folder, files)
     except RatingsError as problem:

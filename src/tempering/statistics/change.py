@@ -83,10 +83,11 @@ def change_point(
     designs = [np.column_stack([np.ones(len(means.x)), means.x, np.maximum(means.x - place, 0)]) for place in places]
     solvers = [np.linalg.solve(d.T @ (weights[:, None] * d), d.T * weights) for d in designs]
     hinges = np.array([solver[2] for solver in solvers]).T
-    errors = means.errors(hinges)
-    known = errors > 0
-    slopes = means.means @ hinges
-    statistic = float(np.abs(slopes[known] / errors[known]).max(initial=0.0))
+    errors, slopes = means.errors(hinges), means.means @ hinges
+    # Rounding errors are neither spread nor slope.
+    tiny = 1e-10 * (np.abs(means.means).max() + np.abs(means.contributions).max()) * np.abs(hinges).sum(axis=0)
+    ratios = np.abs(slopes) / np.maximum(errors, np.maximum(tiny / 1e10, 1e-300))
+    statistic = float(np.where(np.abs(slopes) > tiny, ratios, 0.0).max())
     # What prompts share as level or slope is no part of a hinge's error, and would hide how its parts move together.
     flat = np.column_stack([np.ones(len(means.x)), means.x])
     onto = np.eye(len(means.x)) - weights[:, None] * flat @ np.linalg.solve(flat.T @ (weights[:, None] * flat), flat.T)
