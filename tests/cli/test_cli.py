@@ -341,12 +341,11 @@ def test_presets_are_listed_and_planned() -> None:
     assert "peeperkorn-2024" in shown
     assert "arXiv 2405.00492" in shown
     assert {item["name"] for item in json.loads(run("study", "--preset", "list", "--json").stdout)} >= {"turn-2025"}
-    dry = run("study", "--preset", "peeperkorn-2024", "-n", "2", "--max-tokens", "9", "--dry-run").stdout
-    assert dry.count("arm  ") == 2
-    assert "Temperature is capped: top_k 50 and min_p 0.05" in dry
-    assert "runs/peeperkorn-2024/temperature-alone" in dry
-    record = json.loads(run("study", "--preset", "peeperkorn-2024", "-n", "1", "--dry-run", "--json").stdout)
+    small = ["-n", "1", "-T", "1,2", "--max-tokens", "9"]
+    record = json.loads(run("study", "--preset", "peeperkorn-2024", *small, "--dry-run", "--json").stdout)
     assert list(record) == ["as-published", "temperature-alone"]
+    assert record["as-published"]["folder"] == "runs/peeperkorn-2024/as-published"
+    assert record["as-published"]["audit"][0].startswith("Temperature is capped: top_k 50 and min_p 0.05")
     for arguments, message in (
         (["--preset", "nope"], "preset must be one of"),
         (["--preset", "renze-2024"], "needs --prompts FILE"),
