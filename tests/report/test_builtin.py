@@ -86,6 +86,8 @@ def test_a_turning_point_or_none(model: OnnxModel, tmp_path: Path) -> None:
     assert all(re.search(r"T = \d|no(ne| turning point)", sentence) for sentence in found.sentences)
     assert set(found.data) == {"of_texts", "published_rule", "of_fixed_texts"}
     assert results.turning is not None
+    served = replace(results, values=results.values.filter(results.values["measure"] != "mean_entropy"))
+    assert "cannot be looked for" in findings_of({"": served}).sentences[0]
     page = build_report(results)
     assert "The entropy turning point" in page
     assert "has no closed form that can be used" in page

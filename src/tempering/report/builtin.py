@@ -17,7 +17,7 @@ from tempering.report.untrusted import escaped
 from tempering.report.words import difference_in_words
 from tempering.statistics import change_point
 from tempering.study.presets.base import preset
-from tempering.study.presets.turning import TurningPoint, turning_by_differences, turning_of_texts
+from tempering.study.presets.turning import LEAST, TurningPoint, turning_by_differences, turning_of_texts
 from tempering.study.relations import units
 
 if TYPE_CHECKING:
@@ -123,6 +123,9 @@ def _cliff(results: StudyResults) -> list[str]:
 
 def _turning(results: StudyResults) -> Findings:
     x, entropy, n = _entropies(results)
+    if len(x) < LEAST or not len(entropy):
+        why = f"it needs the entropy of every step at {LEAST} temperatures above 0, and a server gives none"
+        return Findings("The entropy turning point", (f"A turning point cannot be looked for: {why}.",))
     found = turning_of_texts(x, entropy, n=n)
     theirs = turning_by_differences(x, entropy.mean(axis=0)) if _even(x) else math.nan
     fixed = results.turning
