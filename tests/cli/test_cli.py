@@ -334,3 +334,35 @@ def _drain(process: subprocess.Popen[bytes], parent: int, child: int) -> bytes:
     process.wait()
     os.close(parent)
     return out
+
+
+def test_presets_are_listed_and_planned() -> None:
+    shown = run("study", "--preset", "list").stdout
+    assert "peeperkorn-2024" in shown
+    assert "arXiv 2405.00492" in shown
+    assert {item["name"] for item in json.loads(run("study", "--preset", "list", "--json").stdout)} >= {"turn-2025"}
+    small = ["-n", "1", "-T", "1,2", "--max-tokens", "9"]
+    record = json.loads(run("study", "--preset", "peeperkorn-2024", *small, "--dry-run", "--json").stdout)
+    assert list(record) == ["as-published", "temperature-alone"]
+    assert record["as-published"]["folder"] == "runs/peeperkorn-2024/as-published"
+    assert record["as-published"]["audit"][0].startswith("Temperature is capped: top_k 50 and min_p 0.05")
+    for arguments, message in (
+        (["--preset", "nope"], "preset must be one of"),
+        (["--preset", "renze-2024"], "needs --prompts FILE"),
+        (["--against", "0.33", *SMALL], "against must be a temperature of the study"),
+    ):
+        done = run("study", *arguments)
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_figures_and_the_reference_of_a_report(finished: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = run("report", str(finished), "--out", str(page), "--figures", "--against", "0", "--json")
+    record = json.loads(done.stdout)
+    assert {Path(path).suffix for path in record["figures"]} == {".svg", ".png"}
+    assert all(Path(path).stat().st_size for path in record["figures"])
+    text = page.read_text()
+    assert "against T = 0" in text
+    assert "tempering study --prompt Tom" in text, "the command as it was typed"

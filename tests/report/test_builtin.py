@@ -6,13 +6,15 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tempering.models.onnx import OnnxModel
 from tempering.report.arms import build_arms_report
-from tempering.report.builtin import findings_of
+from tempering.report.builtin import _cliff, findings_of
 from tempering.report.page import build_report
 from tempering.study.arms import Arms, folder_of, load_arms
+from tempering.study.plan import Prompt
 from tempering.study.presets.base import plans_of, preset
 from tempering.study.results import StudyResults
 from tempering.study.run import run_study
@@ -84,6 +86,8 @@ def test_a_turning_point_or_none(model: OnnxModel, tmp_path: Path) -> None:
     assert all(re.search(r"T = \d|no(ne| turning point)", sentence) for sentence in found.sentences)
     assert set(found.data) == {"of_texts", "published_rule", "of_fixed_texts"}
     assert results.turning is not None
+    served = replace(results, values=results.values.filter(results.values["measure"] != "mean_entropy"))
+    assert "cannot be looked for" in findings_of({"": served}).sentences[0]
     page = build_report(results)
     assert "The entropy turning point" in page
     assert "has no closed form that can be used" in page
@@ -108,6 +112,7 @@ def test_accuracy_over_temperature(model: OnnxModel, tmp_path: Path) -> None:
     assert re.search(
         r"Accuracy from [\d.]+ \[[\d.]+, [\d.]+\] at T = .*; n = 8 answers to 4 questions", found.sentences[0]
     )
+    assert "A cliff cannot be looked for" in found.sentences[-1]
     assert "0.560" in found.html, "the published figure at T = 1.4"
     without = results.estimates.filter(results.estimates["measure"] != "accuracy")
     assert "No answer could be graded" in findings_of({"": replace(results, estimates=without)}).sentences[0]
@@ -115,3 +120,27 @@ def test_accuracy_over_temperature(model: OnnxModel, tmp_path: Path) -> None:
 
 def test_an_ordinary_study_has_no_findings(results: StudyResults) -> None:
     assert findings_of({"": results}).section == ""
+
+
+def test_a_cliff_is_found_where_there_is_one(results: StudyResults) -> None:
+    temperatures = [0.2 * step for step in range(9)]
+    rows = [
+        {
+            "prompt_id": f"q{q}",
+            "temperature": t,
+            "sample": s,
+            "measure": "accuracy",
+            "value": float(t < 1.1 or (q + s) % 9 == 0),
+        }
+        for q in range(12)
+        for t in temperatures
+        for s in range(3)
+    ]
+    ids = tuple(Prompt(id=f"q{q}", text="?") for q in range(12))
+    plan = results.plan.model_copy(update={"prompts": ids, "temperatures": tuple(temperatures)})
+    steep = replace(results, plan=plan, values=pl.DataFrame(rows))
+    assert re.match(r"The slope of accuracy changes at T = (0\.[6-9]|1\.)", _cliff(steep)[0])
+    level = steep.values.with_columns(
+        ((pl.col("sample") + pl.col("temperature") * 5).round().cast(int) % 2).cast(float).alias("value")
+    )
+    assert _cliff(replace(steep, values=level)) == ["No cliff: no change of slope over T is detected."]

@@ -58,13 +58,17 @@ def _list(as_json: bool) -> None:
 
 
 def _dry_run(plans: Mapping[str, StudyPlan], model: Any, folder: Path, as_json: bool) -> None:
-    from tempering.cli.study import show_forecast  # noqa: PLC0415
+    from tempering.cli.study import forecast_record, show_forecast  # noqa: PLC0415
     from tempering.study.arms import folder_of  # noqa: PLC0415
 
-    for place, (arm, plan) in enumerate(plans.items()):
-        if arm and not as_json:
+    records = {arm: forecast_record(plan, model, folder_of(folder, arm)) for arm, plan in plans.items()}
+    if as_json:
+        print(json.dumps(records if any(records) else records[""], indent=1))
+        return
+    for place, (arm, record) in enumerate(records.items()):
+        if arm:
             print(f"{chr(10) if place else ''}arm           {arm}")
-        show_forecast(plan, model, folder_of(folder, arm), as_json)
+        show_forecast(record)
 
 
 def _run(plans: Mapping[str, StudyPlan], model: Any, folder: Path, how: How, against: float | None) -> None:

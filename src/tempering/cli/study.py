@@ -212,7 +212,11 @@ def study(
 
         plan = with_automatic_temperatures(plan, *automatic, loaded)
     if dry_run:
-        show_forecast(plan, loaded, folder, as_json)
+        record = forecast_record(plan, loaded, folder)
+        if as_json:
+            print(json.dumps(record, indent=1))
+        else:
+            show_forecast(record)
         return
     results = run_plan(plan, loaded, folder, quiet=quiet, against=against)
     page = write_report(results, folder / REPORT)
@@ -256,8 +260,8 @@ def _plan(values: dict[str, Any]) -> tuple[StudyPlan, tuple[int, float] | None]:
     return make_plan(values), wanted
 
 
-def show_forecast(plan: StudyPlan, model: Model, folder: Path, as_json: bool) -> None:
-    """Print what a run would do, and what its audit says."""
+def forecast_record(plan: StudyPlan, model: Model, folder: Path) -> dict[str, Any]:
+    """Return what a run would do, and what its audit says, as JSON-ready values."""
     from dataclasses import asdict  # noqa: PLC0415
 
     from tempering.models.base import TextModel  # noqa: PLC0415
@@ -268,17 +272,26 @@ def show_forecast(plan: StudyPlan, model: Model, folder: Path, as_json: bool) ->
 
     seen = forecast(plan, model, folder)
     audited = [] if isinstance(model, TextModel) else audit_in_words(audit(real_steps(model, plan), plan))
-    if as_json:
-        record = asdict(seen) | {"plan": plan.model_dump(mode="json"), "folder": str(folder), "audit": audited}
-        print(json.dumps(record, indent=1))
-        return
-    print(f"model         {model.info.identity}")
-    print(f"cells         {seen.cells} ({len(plan.prompts)} prompts x {len(plan.temperatures)} temperatures)")
-    print(f"samples       {seen.samples}, of which {seen.stored} are stored")
-    print(f"tokens left   at most {seen.tokens:,}")
-    print(f"time left     about {_duration(seen.seconds)} at the speed measured now")
-    print(f"run folder    {folder}")
-    for sentence in audited:
+    return asdict(seen) | {
+        "plan": plan.model_dump(mode="json"),
+        "folder": str(folder),
+        "model": model.info.identity,
+        "audit": audited,
+    }
+
+
+def show_forecast(record: dict[str, Any]) -> None:
+    """Print what a run would do."""
+    plan = record["plan"]
+    print(f"model         {record['model']}")
+    print(
+        f"cells         {record['cells']} ({len(plan['prompts'])} prompts x {len(plan['temperatures'])} temperatures)"
+    )
+    print(f"samples       {record['samples']}, of which {record['stored']} are stored")
+    print(f"tokens left   at most {record['tokens']:,}")
+    print(f"time left     about {_duration(record['seconds'])} at the speed measured now")
+    print(f"run folder    {record['folder']}")
+    for sentence in record["audit"]:
         print(f"audit         {sentence}")
 
 

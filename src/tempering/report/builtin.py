@@ -15,8 +15,10 @@ from tempering.report.parts import table
 from tempering.report.published import published
 from tempering.report.untrusted import escaped
 from tempering.report.words import difference_in_words
+from tempering.statistics import change_point
 from tempering.study.presets.base import preset
-from tempering.study.presets.turning import TurningPoint, turning_by_differences, turning_of_texts
+from tempering.study.presets.turning import LEAST, TurningPoint, turning_by_differences, turning_of_texts
+from tempering.study.relations import units
 
 if TYPE_CHECKING:
     from tempering.study.results import StudyResults
@@ -84,6 +86,7 @@ def _accuracy(results: StudyResults) -> Findings:
         f"T = {temperature(best['temperature'])}; n = {best['n']} answers to {best['prompts']} questions at each T.",
         flat,
         difference_in_words(results, "accuracy"),
+        *_cliff(results),
     )
     theirs = {float(t): value for t, value in work["accuracy"]}
     body = [
@@ -102,8 +105,27 @@ def _accuracy(results: StudyResults) -> Findings:
     return Findings("Accuracy over temperature", sentences, html, {"accuracy": rows, "flat_differences": moved})
 
 
+def _cliff(results: StudyResults) -> list[str]:
+    """Return where accuracy changes its slope over T, or that no such place is detected."""
+    frame = results.values.filter((results.values["measure"] == "accuracy") & results.values["temperature"].is_finite())
+    frame = frame.filter(frame["value"].is_not_null())
+    if frame["temperature"].n_unique() < 5 or frame["prompt_id"].n_unique() < 3:
+        return ["A cliff cannot be looked for: that needs 5 temperatures and 3 questions."]
+    unit = units(frame, results.plan)
+    found = change_point(frame["temperature"].to_numpy(), frame["value"].to_numpy(), unit)
+    if not found.detected:
+        return ["No cliff: no change of slope over T is detected."]
+    return [
+        f"The slope of accuracy changes at T = {number(found.at.value)} {interval(found.at.low, found.at.high)}: from "
+        f"{number(found.before)} to {number(found.after)} a unit of T; n = {found.at.n} answers."
+    ]
+
+
 def _turning(results: StudyResults) -> Findings:
     x, entropy, n = _entropies(results)
+    if len(x) < LEAST or not len(entropy):
+        why = f"it needs the entropy of every step at {LEAST} temperatures above 0, and a server gives none"
+        return Findings("The entropy turning point", (f"A turning point cannot be looked for: {why}.",))
     found = turning_of_texts(x, entropy, n=n)
     theirs = turning_by_differences(x, entropy.mean(axis=0)) if _even(x) else math.nan
     fixed = results.turning
@@ -137,8 +159,6 @@ def _turning(results: StudyResults) -> Findings:
 
 def _entropies(results: StudyResults) -> tuple[np.ndarray, np.ndarray, int]:
     """Return temperatures above 0, the mean entropy of each unit at each, and the number of texts."""
-    from tempering.study.relations import units  # noqa: PLC0415
-
     values = results.values
     frame = values.filter((values["measure"] == "mean_entropy") & values["value"].is_not_null())
     frame = frame.filter((frame["temperature"] > 0) & frame["temperature"].is_finite() & (frame["value"] > 0))

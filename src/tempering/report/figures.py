@@ -66,7 +66,7 @@ def measure_chart(arms: Mapping[str, pl.DataFrame] | pl.DataFrame) -> Any:
             base.mark_rule(color=colour, strokeWidth=1.5).encode(y=alt.Y("low:Q", **y), y2="high:Q"),
             base.mark_point(
                 color=colour,
-                fill="white" if second else colour,
+                fill=colour,
                 opacity=1,
                 size=30,
                 shape="diamond" if second else "circle",
