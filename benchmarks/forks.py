@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from unittest import mock
 
 import numpy as np
 
 from tempering import Request, SamplingParams, draw, fork_tree, load_model, read_temperature
-from tempering.sampling.forks import envelope
-from tempering.sampling.noise import gumbel
+from tempering.generation.coupled import Sharing, bundles, generate_coupled
+from tempering.generation.decode import generate
+from tempering.sampling.temperatures import envelope_of
 from tempering.study.prompts import STORY_OPENINGS
+from tempering.thermometer import likelihood
 from tempering.thermometer.likelihood import Tokens
 
 
@@ -26,9 +30,10 @@ def seconds(work: Callable[[], object], repeats: int) -> float:
 
 def envelope_against_draw() -> None:
     for vocabulary in (4096, 128_256):
-        z = np.random.default_rng(0).normal(size=vocabulary) * 3
+        z = (np.random.default_rng(0).normal(size=vocabulary) * 3).astype(np.float32)
+        draw(z, seed=1), envelope_of(z, 2.0, seed=1)
         plain = seconds(lambda z=z: draw(z, seed=1), 15)  # type: ignore[misc]
-        both = seconds(lambda z=z, v=vocabulary: envelope(z, gumbel(1, 0, 0, v), 2.0), 15)  # type: ignore[misc]
+        both = seconds(lambda z=z: envelope_of(z, 2.0, seed=1), 15)  # type: ignore[misc]
         print(f"envelope with its noise, vocabulary {vocabulary}: {both / plain:.2f} plain draws")
 
 
@@ -46,16 +51,37 @@ def tree_against_separate_texts() -> None:
             print(f"{name}, {length} tokens: {separate / shared:.2f} x fewer model steps than text by text (8 prompts)")
 
 
+def coupled_against_plain() -> None:
+    model = load_model("embedded")
+    grids = {"0 to 2, 7 temperatures": np.linspace(0, 2, 7), "0.5 to 1 in steps of .05": np.arange(0.5, 1.001, 0.05)}
+    for name, grid in grids.items():
+        asked = [
+            Request(prompt, SamplingParams(temperature=t, seed=1), sample, prompt_id, 25)
+            for t in grid.tolist()
+            for prompt_id, prompt in STORY_OPENINGS
+            for sample in range(2)
+        ]
+        counted = Sharing()
+        plain = seconds(lambda asked=asked: list(generate(model, asked)), 3)  # type: ignore[misc]
+        coupled = seconds(lambda a=asked, c=counted: list(generate_coupled(model, bundles(a), sharing=c)), 3)  # type: ignore[misc]
+        print(f"coupled, {name}, 25 tokens: {counted.ratio:.2f} x fewer steps, {plain / coupled:.2f} x the speed")
+
+
 def reading_against_forward() -> None:
     model = load_model("embedded")
     ids = model.encode(" ".join(text for _, text in STORY_OPENINGS) * 6)[:500]
-    forward = seconds(lambda: model.score(ids), 5)
     logits = model.score(ids)[:-1]
-    reading = seconds(lambda: read_temperature(Tokens.of(logits, np.array(ids[1:]))), 5)
-    print(f"reading a temperature from 499 tokens: {reading / forward:.2f} forward passes on top of the one it needs")
+    for name, worth in (("plain", math.inf), ("compiled", 0)):
+        with mock.patch.object(likelihood, "WORTH_COMPILING", worth):
+            read_temperature(Tokens.of(logits, np.array(ids[1:])))
+            forward = seconds(lambda: model.score(ids), 5)
+            reading = seconds(lambda: read_temperature(Tokens.of(logits, np.array(ids[1:]))), 5)
+        nanoseconds = reading / logits.size * 1e9
+        print(f"reading 499 tokens, {name}: {reading / forward:.2f} forward passes more, {nanoseconds:.0f} ns a logit")
 
 
 if __name__ == "__main__":
     envelope_against_draw()
     tree_against_separate_texts()
+    coupled_against_plain()
     reading_against_forward()

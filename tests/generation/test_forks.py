@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from itertools import pairwise
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 
 from tempering import Request, SamplingParams
 from tempering.errors import ParameterError
+from tempering.generation import forks
 from tempering.generation.decode import generate
 from tempering.generation.forks import ForkTree, arrange, fork_tree
 from tempering.models.base import Batch, Prefix
 from tempering.models.onnx import OnnxModel
+from tempering.sampling import temperatures
 
 PROMPT = "Once upon a time, there was a little girl who"
 
@@ -134,3 +137,15 @@ def test_rows_are_rearranged_without_loss() -> None:
         batch = _Labels(12)
         arrange(batch, sources)
         assert batch.rows[: len(sources)] == sources
+
+
+def test_compiled_envelopes_grow_the_same_tree(model: OnnxModel, tree: ForkTree) -> None:
+    with (
+        mock.patch.object(forks, "pays", return_value=True),
+        mock.patch.object(temperatures, "pays", return_value=True),
+    ):
+        again = fork_tree(
+            model, Request(PROMPT, SamplingParams(seed=5), 2, max_tokens=8), highest=2.0, max_branches=400
+        )
+    assert [(b.tokens, b.parent, b.end) for b in again.branches] == [(b.tokens, b.parent, b.end) for b in tree.branches]
+    assert [b.high for b in again.branches] == pytest.approx([b.high for b in tree.branches], abs=1e-9)

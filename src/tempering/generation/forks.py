@@ -20,7 +20,9 @@ from tempering.params import SamplingParams
 from tempering.sampling.forks import envelope, fork_scores, refuse_moving_sets
 from tempering.sampling.noise import gumbel, sequence_of
 from tempering.sampling.penalties import Context
+from tempering.sampling.plan import pays
 from tempering.sampling.rows import log_softmax
+from tempering.sampling.temperatures import envelope_of
 
 BranchEnd = Literal["fork", "stop", "length", "budget"]
 """Why a branch ends: it splits, the model ended the text, the token limit, or the branch budget."""
@@ -198,11 +200,12 @@ class _Grower:
     def _split(self, batch: Batch, rows: list[_Growing], logits: np.ndarray, step: int) -> list[_Growing]:
         """Give every branch its token at this step; a branch with several winners becomes several branches."""
         vocabulary = logits.shape[1]
-        noise = gumbel(self.request.params.seed, self.sequence, step, vocabulary)
+        # Branches share their noise; where kernels find the winners, each makes only what it needs of it.
+        noise = None if pays(vocabulary) else gumbel(self.request.params.seed, self.sequence, step, vocabulary)
         contexts = [Context(self.prefix.tokens, (*row.before, *row.tokens)) for row in rows]
         scores = fork_scores(logits, self.request.params, contexts)
         raw = log_softmax(logits.astype(np.float64), ~np.isneginf(logits))
-        pieces = [(at, *piece) for at, row in enumerate(rows) for piece in self._pieces(row, scores[at], noise)]
+        pieces = [(at, *piece) for at, row in enumerate(rows) for piece in self._pieces(row, scores[at], noise, step)]
         chosen = self._chosen(pieces)
         parents = self._close_split(rows, pieces)
         grown, sources = list[_Growing](), list[int]()
@@ -221,9 +224,15 @@ class _Grower:
         arrange(batch, sources)
         return grown
 
-    def _pieces(self, row: _Growing, scores: np.ndarray, noise: np.ndarray) -> list[tuple[int, float, float]]:
+    def _pieces(
+        self, row: _Growing, scores: np.ndarray, noise: np.ndarray | None, step: int
+    ) -> list[tuple[int, float, float]]:
         """Return the winners inside a branch's interval: (token, low, high)."""
-        found = envelope(scores, noise, row.high)
+        if noise is None:
+            key = {"seed": self.request.params.seed, "sequence": self.sequence, "step": step}
+            found = envelope_of(scores, row.high, **key)
+        else:
+            found = envelope(scores, noise, row.high)
         edges = [0.0, *found.edges.tolist(), row.high]
         pieces = [
             (int(token), max(low, row.low), min(high, row.high))
