@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from tempering.sampling.penalties import Context
     from tempering.thermometer.likelihood import Reading, read_temperature
     from tempering.thermometer.reading import read_text
+    from tempering.tuning.answer import Recommendation
+    from tempering.tuning.plan import TunePlan
+    from tempering.tuning.run import tune
 
 _HOME = {
     "Completion": "tempering.generation.completion",
@@ -44,6 +47,7 @@ _HOME = {
     "LogitsModel": "tempering.models.base",
     "Logprobs": "tempering.sampling.distribution",
     "Reading": "tempering.thermometer.likelihood",
+    "Recommendation": "tempering.tuning.answer",
     "Request": "tempering.generation.decode",
     "Samples": "tempering.measures.base",
     "SamplingParams": "tempering.params",
@@ -67,8 +71,10 @@ _HOME = {
     "read_text": "tempering.thermometer.reading",
     "require_logits": "tempering.models.base",
     "TruncationReport": "tempering.sampling.binding",
+    "TunePlan": "tempering.tuning.plan",
     "truncation_report": "tempering.sampling.binding",
     "translate": "tempering.sampling.equivalence",
+    "tune": "tempering.tuning.run",
 }
 
 __all__ = [
@@ -79,6 +85,7 @@ __all__ = [
     "LogitsModel",
     "Logprobs",
     "Reading",
+    "Recommendation",
     "Request",
     "Samples",
     "SamplingParams",
@@ -86,6 +93,7 @@ __all__ = [
     "TextModel",
     "Translation",
     "TruncationReport",
+    "TunePlan",
     "__version__",
     "compare_orders",
     "distribution",
@@ -105,6 +113,7 @@ __all__ = [
     "require_logits",
     "translate",
     "truncation_report",
+    "tune",
 ]
 
 
