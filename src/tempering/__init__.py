@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from tempering.study.ratings import analyse_ratings, write_rating_sheet
     from tempering.thermometer.likelihood import Reading, read_temperature
     from tempering.thermometer.reading import read_text
+    from tempering.tuning.answer import Recommendation
+    from tempering.tuning.plan import TunePlan
+    from tempering.tuning.run import tune
 
 _HOME = {
     "Completion": "tempering.generation.completion",
@@ -47,6 +50,7 @@ _HOME = {
     "LogitsModel": "tempering.models.base",
     "Logprobs": "tempering.sampling.distribution",
     "Reading": "tempering.thermometer.likelihood",
+    "Recommendation": "tempering.tuning.answer",
     "Request": "tempering.generation.decode",
     "Samples": "tempering.measures.base",
     "SamplingParams": "tempering.params",
@@ -71,9 +75,10 @@ _HOME = {
     "read_text": "tempering.thermometer.reading",
     "require_logits": "tempering.models.base",
     "TruncationReport": "tempering.sampling.binding",
+    "TunePlan": "tempering.tuning.plan",
     "truncation_report": "tempering.sampling.binding",
     "translate": "tempering.sampling.equivalence",
-    "write_rating_sheet": "tempering.study.ratings",
+    "write_rating_sheet": "tempering.study.ratings", "tune": "tempering.tuning.run",
 }
 
 __all__ = [
@@ -85,6 +90,7 @@ __all__ = [
     "LogitsModel",
     "Logprobs",
     "Reading",
+    "Recommendation",
     "Request",
     "Samples",
     "SamplingParams",
@@ -92,6 +98,7 @@ __all__ = [
     "TextModel",
     "Translation",
     "TruncationReport",
+    "TunePlan",
     "__version__",
     "analyse_ratings",
     "compare_orders",
@@ -112,7 +119,7 @@ __all__ = [
     "require_logits",
     "translate",
     "truncation_report",
-    "write_rating_sheet",
+    "write_rating_sheet", "tune",
 ]
 
 

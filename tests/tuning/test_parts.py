@@ -63,6 +63,12 @@ def test_prompts_are_split_by_prompt_and_each_is_used_once(count: int, seed: int
     assert task.split(seed) == (first, held)
 
 
+def test_texts_become_messages() -> None:
+    task = make_task({"prompts": ["Why?"], "held_out": ["How?"]}).as_chat("Be brief.")
+    assert [len(p.messages) for p in (*task.prompts, *task.held_out)] == [2, 2]
+    assert task.prompts[0].id == make_task({"prompts": ["Why?"]}).prompts[0].id
+
+
 def test_tasks_from_files(tmp_path: Path) -> None:
     (tmp_path / "more.jsonl").write_text('{"text": "Three?", "expected": "3"}\n')
     (tmp_path / "task.yaml").write_text(

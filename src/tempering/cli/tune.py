@@ -38,6 +38,8 @@ def tune(
         typer.Option("--goal", "-g", help="A use case (--goals lists them) or a YAML file.", show_default=False),
     ] = None,
     model: options.Model = None,
+    chat: options.Chat = False,
+    system: options.System = None,
     target: Annotated[
         str | None,
         typer.Option(
@@ -106,6 +108,8 @@ def tune(
     values |= {key: value for key, value in flags.items() if value is not None}
     values["params"] = (values.get("params") or {}) | _order_of(target) | sampling
     task = make_task(values)
+    if chat or system:
+        task = task.as_chat(system or "")
 
     from tempering.models.registry import load_model  # noqa: PLC0415
     from tempering.tuning.budget import read_budget  # noqa: PLC0415

@@ -79,6 +79,11 @@ class TuneTask(BaseModel):
         """Whether there is something to grade answers by."""
         return self.grader is not None or any(prompt.expected for prompt in self.prompts)
 
+    def as_chat(self, system: str = "") -> TuneTask:
+        """Return the task with every text as a user's message, after the system's if there is one."""
+        changed = {name: tuple(p.as_chat(system) for p in getattr(self, name)) for name in ("prompts", "held_out")}
+        return self.model_copy(update=changed)
+
     def base(self, seed: int) -> SamplingParams:
         """Return the settings that every candidate shares."""
         return SamplingParams(**self.params, seed=seed)
