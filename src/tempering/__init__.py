@@ -78,7 +78,8 @@ _HOME = {
     "TunePlan": "tempering.tuning.plan",
     "truncation_report": "tempering.sampling.binding",
     "translate": "tempering.sampling.equivalence",
-    "write_rating_sheet": "tempering.study.ratings", "tune": "tempering.tuning.run",
+    "write_rating_sheet": "tempering.study.ratings",
+    "tune": "tempering.tuning.run",
 }
 
 __all__ = [
@@ -119,7 +120,8 @@ __all__ = [
     "require_logits",
     "translate",
     "truncation_report",
-    "write_rating_sheet", "tune",
+    "tune",
+    "write_rating_sheet",
 ]
 
 
