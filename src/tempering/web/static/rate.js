@@ -13,8 +13,9 @@ const NAME = "[A-Za-z0-9][A-Za-z0-9_\\-]{0,39}";
  * Show the rating of a run in a place.
  * @param {HTMLElement} place
  * @param {string} run
+ * @param {() => void} begun called when the first text is shown
  */
-export function rate(place, run) {
+export function rate(place, run, begun) {
   const field = h("input", { id: "rater", type: "text", required: true, pattern: NAME, autocomplete: "off", value: state.read("rater", ""),
     "aria-describedby": "rater-help" });
   const body = h("div", {});
@@ -30,6 +31,7 @@ export function rate(place, run) {
     showState(body, "loading", t("loading"));
     try {
       const sheet = await ask(address());
+      begun();
       step(sheet.texts, sheet.criteria);
     } catch (problem) {
       showState(body, "error", /** @type {Error} */ (problem).message, start);

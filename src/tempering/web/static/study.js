@@ -47,6 +47,8 @@ export function show(place, _model) {
 
   function open(/** @type {string} */ name) {
     body.replaceChildren();
+    body.hidden = false;
+    shown = "";
     state.write({ run: name });
     clearTimeout(timer);
     void list();
@@ -63,7 +65,8 @@ export function show(place, _model) {
     status.textContent = `${t("samples_of", { held: run.samples, planned: run.planned })}: ${done ? t("complete") : t("running")}`;
     if (run.samples && rated !== run.name) {
       rated = run.name;
-      rate(rating, run.name);
+      // Who rates must not see the report, which says the temperature of every text.
+      rate(rating, run.name, () => { body.hidden = true; });
     }
     const now = `${run.name} ${run.version} ${document.documentElement.lang}`;
     // A report takes seconds to make: the next one is asked for only when the last is there.
@@ -76,10 +79,11 @@ export function show(place, _model) {
     }
     const old = body.querySelector("iframe");
     const frame = h("iframe", { title: t("report_of", { name: run.name }), src: source, class: "report" });
-    frame.addEventListener("load", () => { if (old) old.remove(); frame.classList.add("ready"); });
+    const waiting = h("p", { class: "note", role: "status" }, t("loading"));
+    frame.addEventListener("load", () => { old?.remove(); waiting.remove(); frame.classList.add("ready"); });
     // The old report stays until the new one is there, so that the page does not flicker.
     if (old) body.append(frame);
-    else body.replaceChildren(frame);
+    else body.replaceChildren(waiting, frame);
     if (!old) body.append(h("p", { class: "note" }, h("a", { href: source, target: "_blank", rel: "noopener" }, t("open_report"))));
   }
 

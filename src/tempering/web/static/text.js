@@ -46,7 +46,7 @@ export function show(place, model) {
       const parts = a.findIndex((token, i) => i < b.length && token !== b[i]);
       const done = working === 0 && a.length > 0 && b.length > 0;
       const same = parts >= 0 ? parts : Math.min(a.length, b.length);
-      difference.textContent = parts >= 0 || (done && a.length !== b.length) ? t("same_until", { n: same }) : done ? t("same_all") : "";
+      difference.textContent = parts >= 0 || (done && a.length !== b.length) ? (same ? t("same_until", { n: same }) : t("same_none")) : done ? t("same_all") : "";
     },
   };
 
