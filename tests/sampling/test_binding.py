@@ -58,6 +58,11 @@ def test_what_the_rules_drop_adds_up(temperature: float, settings: dict[str, flo
     assert all(a.high == b.low for a, b in zip(report.spans[:-1], report.spans[1:], strict=True))
 
 
+def test_a_rule_that_does_nothing_is_called_inactive() -> None:
+    assert truncation_report([3.0, 2.0], SamplingParams(top_k=5)).sentences() == ["top-k inactive at every T"]
+    assert truncation_report([3.0, 2.0, 1.0], SamplingParams(top_k=1)).sentences() == ["top-k decides at every T"]
+
+
 def test_nothing_to_report_and_bad_rows() -> None:
     report = truncation_report([1.0, 0.0], SamplingParams())
     assert (report.kept, report.dropped, report.rules, report.spans) == (2, 0, (), ())

@@ -25,10 +25,14 @@ RULES: list[dict[str, Any]] = [
     {"top_n_sigma": 1.0},
     {"epsilon": 0.05},
     {"eta": 0.1},
+    {"top_h": 0.6},
+    {"p_less": 1},
+    {"xtc_probability": 0.4, "xtc_threshold": 0.15},
+    {"mirostat_tau": 1.2},
     {"top_k": 6, "top_p": 0.95, "min_p": 0.05, "order": "llama.cpp"},
 ]
 TEMPERATURES = [1e-6, 0.1, 0.7, 1.0, 2.0, 50.0, math.inf]
-ALPHA = 1e-6  # a cell; 63 cells: a sound draw fails here once in 16,000 choices of seed
+ALPHA = 1e-6  # a cell; 100 cells: a sound draw fails here once in 10,000 choices of seed
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: "+".join(rule) or "none")
@@ -49,6 +53,23 @@ def test_frequencies_are_those_of_the_distribution(rule: dict[str, Any], tempera
         assert rest == 0
     if len(observed) > 1:
         assert stats.chisquare(observed, expected * (observed.sum() / expected.sum())).pvalue > ALPHA
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 3.0])
+@pytest.mark.parametrize("rule", [{}, {"top_p": 0.8}, {"xtc_probability": 0.4, "xtc_threshold": 0.15}], ids=str)
+def test_the_inverse_draw_has_the_same_frequencies(rule: dict[str, Any], temperature: float) -> None:
+    """Chi-square over 20,000 draws; nine cells at 1e-6."""
+    params = SamplingParams(temperature=temperature, **rule)
+    p = tempering.distribution(LOGITS, params)
+    rows = np.tile(LOGITS, (DRAWS, 1))
+    tokens = tempering.draw(rows, params, seed=4, sequence=np.arange(DRAWS), method="inverse")
+    counts = np.bincount(tokens, minlength=len(p))
+    assert counts[p == 0].sum() == 0
+    cells = p * DRAWS >= 5
+    observed, expected = counts[cells], p[cells] * DRAWS
+    assert stats.chisquare(observed, expected * (observed.sum() / expected.sum())).pvalue > ALPHA
+    with pytest.raises(ParameterError, match="method must be one of gumbel, inverse"):
+        tempering.draw(LOGITS, method="sorted")
 
 
 def test_a_rare_token_of_a_large_vocabulary_has_its_share() -> None:

@@ -15,6 +15,7 @@ from tempering.sampling.penalties import ContextLike
 from tempering.sampling.rows import Mask, checked_rows
 
 LOWEST, HIGHEST, STEPS_OF_T = 0.1, 4.0, 14
+EVERYWHERE = "at every T"
 PRECISION = 0.01
 """How finely a temperature at which a rule begins or ends to bind is told, as a share of it."""
 
@@ -91,7 +92,8 @@ class TruncationReport:
         shown = rule.replace("_", "-")
         decides = _where([(span.low, span.high, rule in span.decides) for span in self.spans])
         idle = _where([(span.low, span.high, rule in span.idle) for span in self.spans])
-        said = [f"decides {decides}"] if decides else []
+        # A rule that changes nothing anywhere gives the kept set "alone" only because nothing is cut.
+        said = [f"decides {decides}"] if decides and idle != EVERYWHERE else []
         said += [f"inactive {idle}"] if idle else []
         return f"{shown} " + ("; ".join(said) if said else "cuts together with others at every T")
 
@@ -107,7 +109,7 @@ def _where(spans: list[tuple[float, float, bool]]) -> str:
     words = []
     for low, high in merged:
         if low == LOWEST and high == HIGHEST:
-            return "at every T"
+            return EVERYWHERE
         if low == LOWEST:
             words.append(f"below T={high:.2f}")
         elif high == HIGHEST:

@@ -21,6 +21,7 @@ from tempering.sampling.kernels.pick import (
     inverse_of_row,
 )
 from tempering.sampling.kernels.scan import BLOCK, FINE, scan32, scan64
+from tempering.sampling.kernels.select import count_above
 from tempering.sampling.mirostat import first_mu
 from tempering.sampling.noise import COIN, INVERSE
 from tempering.sampling.penalties import Context, ContextLike, contexts_of, dry, penalise
@@ -28,8 +29,8 @@ from tempering.sampling.plan import Plan
 from tempering.sampling.rows import checked_rows
 
 Keys = NDArray[np.uint64]
-MANY_BLOCKS = 32
-"""Blocks from which on the kept tokens are drawn from in place, without a list of their ids."""
+MANY = 0.25
+"""Share of the tokens from which on they are drawn from in place, without a list of their ids."""
 
 WIDEST = 4096
 """Candidates a row up to which the plain definitions take over; more are left to the plain way from the start."""
@@ -214,7 +215,7 @@ def _among(rows: list[Row], cuts: list[Cut], drawing: Drawing, drawn: Draws) -> 
     rate = _rate(drawing.params.temperature)
     u = drawing.uniforms(INVERSE) if drawing.inverse else np.empty(0)
     for i, (row, cut) in enumerate(zip(rows, cuts, strict=True)):
-        in_place = cut.ids is None and not drawing.inverse and np.count_nonzero(row.maxima >= cut.at) > MANY_BLOCKS
+        in_place = cut.ids is None and not drawing.inverse and _many(row, cut)
         ids = np.empty(0, np.int64) if in_place and not drawing.facts else ids_within(row, cut)
         if in_place:
             token = gumbel_of_row(row.logits, row.maxima, row.best, rate, cut.at, cut.last, *drawing.key(i))
@@ -225,6 +226,11 @@ def _among(rows: list[Row], cuts: list[Cut], drawing: Drawing, drawn: Draws) -> 
         drawn.tokens[i] = token
         if drawing.facts:
             _note(row.logits[ids], row, i, rate, drawn)
+
+
+def _many(row: Row, cut: Cut) -> bool:
+    """Whether a cut keeps so many tokens that making all noise is cheaper than listing them."""
+    return bool(count_above(row.logits, row.maxima, cut.at) > MANY * len(row.logits))
 
 
 def _onwards(

@@ -110,7 +110,9 @@ def envelope_of(scores: ArrayLike, highest: float, *, seed: int, sequence: int =
             first = first_best(row)
             key = [np.uint64(word) for word in keys]
             count = rivals(row.logits, row.maxima, row.best, first, highest, *key, ids, noise)
-            found = envelope(row.logits[ids[:count]], noise[:count], highest)
+            rising = np.argsort(ids[:count])
+            ids, noise = ids[rising], noise[rising]
+            found = envelope(row.logits[ids], noise, highest)
             return Envelope(ids[found.tokens], found.edges)
     [checked] = checked_rows(scores)[0]
     return envelope(checked, gumbel(keys[0], keys[1], keys[2], len(checked)), highest)

@@ -16,6 +16,24 @@ BINS_A_DOUBLING = 64.0
 
 
 @compiled
+def _above(part: NDArray[np.floating], threshold: float) -> int:
+    count = 0
+    for j in range(part.shape[0]):
+        count += 1 if part[j] >= threshold else 0
+    return count
+
+
+@compiled
+def count_above(row: NDArray[np.floating], maxima: NDArray[np.float64], threshold: float) -> int:
+    """Return how many logits reach a threshold."""
+    count = 0
+    for b in range(maxima.shape[0]):
+        if maxima[b] >= threshold:
+            count += _above(row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])], threshold)
+    return count
+
+
+@compiled
 def within(
     row: NDArray[np.floating], maxima: NDArray[np.float64], low: float, high: float, ids: NDArray[np.int64]
 ) -> np.int64:

@@ -61,26 +61,39 @@ def rivals(
     ids: NDArray[np.int64],
     noise: NDArray[np.float64],
 ) -> np.int64:
-    """Write the rising ids, with their noise, of the tokens that may win at some T <= highest; return how many.
+    """Write the ids, with their noise, of all tokens that may win at some T <= highest; return how many.
 
-    The line z + T g of a token must rise above that of the winner at T = 0 by the highest T: g > g0 + (best - z) / T.
-    Where even the largest possible noise is too small for that, blocks are not read and logarithms not taken.
+    Tokens are lines z + T g. Between the winner at T = 0 and the best seen so far at the highest T, a line that is
+    below at both ends can come out on top only if it does so where those two cross. So the noise that a token needs is
+    known before it is made: where even the largest would be too small, blocks are not read and logarithms not taken.
     """
-    words = block(seed, sequence, step, np.uint64(first >> 2))
-    least, count = -np.log(-np.log(uniform(words[first & 3]))), np.int64(0)
-    for b in range(maxima.shape[0]):
-        needed = least + (best - maxima[b]) / highest
-        if needed > GUMBEL_BOUND:
+    words = block(seed, sequence, step, np.uint64(first >> 2), np.uint64(0))
+    g0, count = -np.log(-np.log(uniform(words[first & 3]))), np.int64(0)
+    top, crossing = best + highest * g0, highest
+    home = first // BLOCK
+    for turn in range(-1, maxima.shape[0]):
+        b = home if turn < 0 else np.int64(turn)
+        if turn == home or maxima[b] == -np.inf:
             continue
-        spare = np.exp(-needed)
         end = min((b + 1) * BLOCK, row.shape[0])
+        spare, stale = 1.0, True
         for start in range(b * BLOCK, end, 4):
-            w0, w1, w2, w3 = block(seed, sequence, step, np.uint64(start >> 2))
+            if stale:
+                needed = min(g0 + (best - maxima[b]) / crossing, (top - maxima[b]) / highest)
+                if needed > GUMBEL_BOUND:
+                    break
+                spare, stale = np.exp(-needed), False
+            w0, w1, w2, w3 = block(seed, sequence, step, np.uint64(start >> 2), np.uint64(0))
             for j in range(start, min(start + 4, end)):
                 u = uniform(w0 if j == start else w1 if j == start + 1 else w2 if j == start + 2 else w3)
-                if j == first or (1.0 - u <= spare and row[j] > -np.inf):
-                    g = -np.log(-np.log(u))
-                    if j == first or g > least + (best - np.float64(row[j])) / highest:
+                if 1.0 - u <= spare and row[j] > -np.inf and j != first:
+                    g, z = -np.log(-np.log(u)), np.float64(row[j])
+                    if g > g0 + (best - z) / crossing or z + highest * g > top:
                         ids[count], noise[count] = j, g
                         count += np.int64(1)
-    return count
+                        if z + highest * g > top:
+                            top = z + highest * g
+                            crossing = (best - z) / (g - g0) if best > z else crossing
+                            stale = True
+    ids[count], noise[count] = first, g0
+    return count + np.int64(1)
