@@ -82,6 +82,7 @@ def test_files_are_read_and_the_index_is_kept(tmp_path: Path) -> None:
     assert len(built) == 1
     assert isinstance(again.items, np.memmap)
     assert again.vocabulary == first.vocabulary
+    assert (again.name, str(tmp_path) in again.note) == ("corpus", False)
     text = [words("the fox ran over the old boat")]
     assert again.matches(text)[0].tolist() == [3, 2, 1, 2, 1, 2, 1]
     (folder / "a.txt").write_text("the fox ran over")

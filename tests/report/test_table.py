@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
+import polars as pl
 from rich.console import Console
 
 from tempering.report.table import results_table
@@ -19,3 +21,16 @@ def test_a_row_a_temperature_within_eighty_columns(results: StudyResults, holes:
         starts = [line.split()[0] for line in lines]
         assert [t for t in starts if t in {"0", "0.8", "1.6", "∞"}] == ["0", "0.8", "1.6", "∞"]
     assert "n = 6 texts of 3 prompts" in out.getvalue()
+
+
+def test_columns_are_those_that_hold_a_number(results: StudyResults) -> None:
+    estimates = results.estimates
+    graded = estimates.filter(pl.col("measure") == "ended").with_columns(pl.lit("accuracy").alias("measure"))
+    undefined = estimates.with_columns(pl.when(pl.col("measure") != "ended").then(pl.col("mean")).alias("mean"))
+    for shown, right, ended in (
+        (results, False, True),
+        (replace(results, estimates=pl.concat([estimates, graded])), True, True),
+        (replace(results, estimates=undefined), False, False),
+    ):
+        headings = {str(column.header) for column in results_table(shown).columns}
+        assert ("right" in headings, "ended" in headings) == (right, ended)

@@ -67,7 +67,7 @@ class CorpusIndex:
     """A corpus that can be searched; a ``TrainingText`` with exact answers for n = 1 to 10.
 
     Attributes:
-        name: the path it was read from.
+        name: of the file or folder, without its place, as results are passed on.
         identity: a hash of the files.
         vocabulary: word to number, from 1; 0 stands between documents.
         items: the numbers of all words, int32.
@@ -163,12 +163,12 @@ def open_corpus(path: Path, *, on_build: Callable[[int], None] | None = None) ->
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     identity = digest.hexdigest()
     folder = cache_folder() / identity[:24]
-    if (kept := _load(folder, str(path), identity)) is not None:
+    if (kept := _load(folder, path.name, identity)) is not None:
         return kept
     if on_build:
         on_build(sum(file.stat().st_size for file in files))
-    index = index_of(documents_of(path), str(path), identity)
-    return index if not _save(index, folder) else _load(folder, str(path), identity) or index
+    index = index_of(documents_of(path), path.name, identity)
+    return index if not _save(index, folder) else _load(folder, path.name, identity) or index
 
 
 def documents_of(path: Path) -> Iterator[str]:

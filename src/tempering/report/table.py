@@ -39,7 +39,8 @@ def results_table(results: StudyResults) -> Table:
         padding=0,
     )
     table.add_column("T", justify="right")
-    columns = {name: heading for name, heading in COLUMNS.items() if any(known == name for known, _ in cells)}
+    defined = {name for (name, _), row in cells.items() if row["mean"] is not None}
+    columns = {name: heading for name, heading in COLUMNS.items() if name in defined}
     for heading in columns.values():
         table.add_column(heading, justify="right")
     for t in results.plan.temperatures:
