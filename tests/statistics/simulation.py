@@ -192,6 +192,7 @@ TRENDS = {
     "weak trend": TrendKind(0.3, 0.0, 1.0, False),
     "skewed, spread grows": TrendKind(0.5, 0.3, 1.0, True),
     "strong trend": TrendKind(1.5, 0.5, 0.5, False),
+    "very strong trend": TrendKind(3.0, 0.5, 0.5, False),
 }
 
 
@@ -209,7 +210,8 @@ def trend_cases() -> Iterator[Case]:
             def covered(r: np.random.Generator, kind: TrendKind = kind, k: int = k, m: int = m) -> bool:
                 return holds(rank_trend(*kind.draw(r, k, m)), true_rho(kind))
 
-            yield Case("rank_trend", f"{name} (rho {true_rho(kind):.2f})", (k, m), covered)
+            shown = f"{name} (rho {true_rho(kind):.2f})"
+            yield Case("rank_trend", shown, (k, m), covered, hard=name.startswith("very"))
 
 
 def effect_cases() -> Iterator[Case]:

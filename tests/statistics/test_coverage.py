@@ -36,7 +36,7 @@ def intervals() -> Iterator[Case]:
     yield from (case for case in mean_cases() if case.method == "t_mean" and not case.hard)
     yield from (case for case in proportion_cases() if not case.hard)
     yield from (case for case in difference_cases() if case.kind != "pairs of answers 0 or 1" or case.size != (8, 3))
-    yield from (case for case in trend_cases() if case.size[0] < 40)
+    yield from (case for case in trend_cases() if case.size[0] < 40 and not case.hard)
     yield from effect_cases()
 
 
