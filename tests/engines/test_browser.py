@@ -47,4 +47,4 @@ def test_the_report_renders_without_complaint(model: OnnxModel, tmp_path: Path) 
     dom = subprocess.run(
         [*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120, check=True
     )
-    assert dom.stdout.count("<svg") == len(set(results.estimates["measure"])) + 1
+    assert dom.stdout.count("<svg") == len(set(results.estimates["measure"])) + 4

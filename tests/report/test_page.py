@@ -98,7 +98,7 @@ def test_ids_are_unique_and_references_find_them(page: str) -> None:
 
 def test_figures_follow_the_colours_of_the_page(page: str, results: StudyResults) -> None:
     svgs = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
-    assert len(svgs) == len(set(results.estimates["measure"])) + 1, "a figure a measure, and the trade-off"
+    assert len(svgs) == len(set(results.estimates["measure"])) + 4, "a measure each, the trade-off, three of the steps"
     for svg in svgs:
         assert not re.search(r'(?:fill|stroke)="(?!none|transparent|var\()[^"]+"', svg)
 

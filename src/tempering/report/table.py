@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tempering.report.numbers import counted, temperature
+from tempering.report.numbers import counted, interval, number, temperature
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,13 +25,20 @@ COLUMNS = {
 
 
 def results_table(results: StudyResults) -> Table:
-    """Return the terminal table of a study: mean and ± half the 95 % interval."""
+    """Return the terminal table of a study: mean and ± half the 95 % interval; a T that other settings cap has a "
+    "star."""
     from rich import box  # noqa: PLC0415 - loaded when used, for a light start
     from rich.table import Table  # noqa: PLC0415
 
     cells = {(row["measure"], row["temperature"]): row for row in results.estimates.to_dicts()}
     n = max((row["n"] for row in cells.values()), default=0)
     texts = f"n = {counted(n, 'text')} of {counted(len(results.plan.prompts), 'prompt')} at each T"
+    capped = {row.temperature: row for row in results.audit.capped} if results.audit else {}
+    if capped:
+        last = max(capped)
+        known = capped[last].equivalent
+        texts += f"\n* capped by other settings: T = {temperature(last)} is as random as "
+        texts += f"T = {number(known.value)} {interval(known.low, known.high)}"
     table = Table(
         title=f"{results.plan.name}: {results.manifest.model}",
         caption=f"mean ± half the 95 % interval; {texts}",
@@ -44,7 +51,7 @@ def results_table(results: StudyResults) -> Table:
     for heading in columns.values():
         table.add_column(heading, justify="right")
     for t in results.plan.temperatures:
-        table.add_row(temperature(t), *(_cell(cells.get((name, t))) for name in columns))
+        table.add_row(temperature(t) + "*" * (t in capped), *(_cell(cells.get((name, t))) for name in columns))
     return table
 
 
