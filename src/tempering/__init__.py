@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     )
     from tempering.sampling.facts import Facts, facts
     from tempering.sampling.penalties import Context
+    from tempering.sampling.thermodynamics import Thermodynamics, thermodynamics
     from tempering.statistics.estimate import Estimate
+    from tempering.statistics.reweighting import reweight
     from tempering.study.ratings import analyse_ratings, write_rating_sheet
     from tempering.thermometer.likelihood import Reading, read_temperature
     from tempering.thermometer.reading import read_text
@@ -56,6 +58,7 @@ _HOME = {
     "SamplingParams": "tempering.params",
     "TemperingError": "tempering.errors",
     "TextModel": "tempering.models.base",
+    "Thermodynamics": "tempering.sampling.thermodynamics",
     "Translation": "tempering.sampling.equivalence",
     "analyse_ratings": "tempering.study.ratings",
     "compare_orders": "tempering.sampling.equivalence",
@@ -77,6 +80,8 @@ _HOME = {
     "TruncationReport": "tempering.sampling.binding",
     "TunePlan": "tempering.tuning.plan",
     "truncation_report": "tempering.sampling.binding",
+    "reweight": "tempering.statistics.reweighting",
+    "thermodynamics": "tempering.sampling.thermodynamics",
     "translate": "tempering.sampling.equivalence",
     "write_rating_sheet": "tempering.study.ratings",
     "tune": "tempering.tuning.run",
@@ -97,6 +102,7 @@ __all__ = [
     "SamplingParams",
     "TemperingError",
     "TextModel",
+    "Thermodynamics",
     "Translation",
     "TruncationReport",
     "TunePlan",
@@ -118,6 +124,8 @@ __all__ = [
     "read_temperature",
     "read_text",
     "require_logits",
+    "reweight",
+    "thermodynamics",
     "translate",
     "truncation_report",
     "tune",

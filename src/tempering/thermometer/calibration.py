@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +19,8 @@ class Calibration:
     Attributes:
         pooled: one temperature for all texts, one each, and the test that one explains all.
         gain: bits a token that the pooled temperature predicts the texts better than T = 1, with its interval over
-            texts. It is fitted on the same texts: on fresh ones it is about 1.44 / n bits a token less for n tokens.
+            texts (NaN for one). It is fitted on the same texts: on fresh ones it is about 1.44 / n bits a token less
+            for n tokens.
         bits: bits a token at T = 1.
     """
 
@@ -55,4 +56,6 @@ def calibrate(texts: Sequence[Tokens], *, confidence: float = 0.95) -> Calibrati
         clusters.append(np.full(len(text), place))
         at_one -= float(plain.sum())
     gain = bootstrap_mean(np.concatenate(gains), np.concatenate(clusters), confidence=confidence)
+    if len(texts) == 1:  # its tokens say nothing of other texts
+        gain = replace(gain, low=math.nan, high=math.nan)
     return Calibration(pooled, gain, at_one / math.log(2) / gain.n)
