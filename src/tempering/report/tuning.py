@@ -233,9 +233,10 @@ def _done(answer: Recommendation) -> str:
 
 
 HOW_TO_READ = """
-<p><strong>The answer.</strong> A value: the best T lies in the interval. A range: no T in it can be told from the best,
-or all of it is within the smallest difference that matters; a default that lies in it can stay. No detectable effect:
-the winner did not beat the setting believed worst on fresh texts, and the page says what could have been seen.</p>
+<p><strong>The answer.</strong> A value: the best T lies in the interval. A range: all of it is within the smallest
+difference that matters, or no T in it can be told from the best, and then it is said how large a difference may still
+be; a default in it can stay. No detectable effect: the winner did not beat the setting believed worst on fresh texts,
+and the page says what could have been seen.</p>
 <p><strong>Why fresh texts.</strong> The winner of noisy trials looks better than it is. So it is measured again, on
 texts and where possible on prompts that the search had not seen, before it is called a winner.</p>
 <p><strong>Intervals</strong> are for new prompts like these. Prompts are the unit: ten texts of one prompt are not ten

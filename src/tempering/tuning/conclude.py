@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from tempering.tuning.answer import Kind
 from tempering.tuning.confirm import Confirmed
-from tempering.tuning.decide import Choice, good_range
+from tempering.tuning.decide import Choice, unbroken
 from tempering.tuning.goals import Goal
 from tempering.tuning.search import Found
 from tempering.tuning.space import Setting, Space
@@ -17,6 +19,9 @@ NARROW = 0.4
 
 HOPELESS = 0.75
 """An interval of the best T beyond this share of the searched range excludes too little to be an answer."""
+
+LIKELY = 0.5
+"""A setting of a range keeps every bound with at least this probability."""
 
 CELLS = 4
 """A search spends about so many texts for each one that the comparison of winner and contrast rests on."""
@@ -94,14 +99,19 @@ def conclude(
         )
     if not fresh.effect.low > 0:
         return _range(case, *case.ends) if choice.equal >= confidence else _no_effect(case)
-    low, high = good_range(choice, space)
+    low, high = unbroken(choice, space, choice.good)
     sure = choice.sure >= confidence
     if sure and (goal.answer == "range" or high - low > NARROW):
         return _range(case, low, high)
     width = choice.high - choice.low
     if goal.answer == "value" and (sure or width <= NARROW):
         return _value(case, sure)
-    return _wide_range(case) if width <= HOPELESS * (case.ends[1] - case.ends[0]) else _undecided(case)
+    alike = (choice.lacks_at_least <= goal.margin) & (choice.feasible >= LIKELY)
+    alike &= (space.temperatures >= choice.low) & (space.temperatures <= choice.high)
+    low, high = unbroken(choice, space, alike)
+    if high - low > NARROW and width <= HOPELESS * float(np.ptp(case.ends)):
+        return _wide_range(case, low, high)
+    return _undecided(case)
 
 
 def _value(case: _Case, sure: bool) -> Conclusion:
@@ -115,12 +125,12 @@ def _range(case: _Case, low: float, high: float) -> Conclusion:
     return Conclusion("range", _anything(case, low, high, same), case.kept(low, high), low, high, True, None)
 
 
-def _wide_range(case: _Case) -> Conclusion:
-    choice = case.found.choice
-    sentence = _anything(case, choice.low, choice.high, "as good as the best, as far as can be told")
-    sentence += f" Differences up to {choice.doubt:.2g} are not excluded inside it; {_about(case.more)} would tell."
-    kept = case.kept(choice.low, choice.high)
-    return Conclusion("range", sentence, kept, choice.low, choice.high, True, case.more)
+def _wide_range(case: _Case, low: float, high: float) -> Conclusion:
+    choice, t = case.found.choice, case.space.temperatures
+    sentence = _anything(case, low, high, "as good as the best, as far as can be told")
+    doubt = float(choice.lacks_at_most[(t >= low) & (t <= high)].max())
+    sentence += f" Differences up to {doubt:.2g} are not excluded inside it; {_about(case.more)} would tell."
+    return Conclusion("range", sentence, case.kept(low, high), low, high, True, case.more)
 
 
 def _undecided(case: _Case) -> Conclusion:

@@ -33,6 +33,9 @@ class Choice:
         feasible: probability that every bound is kept, shape [candidates].
         equal: probability that no candidate is further than the margin from the best.
         doubt: regret of the choice that is not exceeded at the confidence asked, in units of the objective.
+        lacks_at_least: what the objective of every candidate lacks to that of the choice, exceeded at the confidence
+            asked, shape [candidates].
+        lacks_at_most: the same, not exceeded at the confidence asked.
     """
 
     best: int
@@ -45,6 +48,8 @@ class Choice:
     feasible: Values
     equal: float
     doubt: float
+    lacks_at_least: Values
+    lacks_at_most: Values
 
 
 def decide(beliefs: Mapping[str, Belief], goal: Goal, space: Space, *, confidence: float, seed: int = 0) -> Choice:
@@ -86,6 +91,8 @@ def decide(beliefs: Mapping[str, Belief], goal: Goal, space: Space, *, confidenc
         feasible=kept.mean(axis=0),
         equal=float((regret.max(axis=1) <= goal.margin).mean()),
         doubt=float(np.quantile(regret[:, best], confidence)),
+        lacks_at_least=np.quantile(objective[:, [best]] - objective, 1 - confidence, axis=0),
+        lacks_at_most=np.quantile(objective[:, [best]] - objective, confidence, axis=0),
     )
 
 
@@ -117,13 +124,13 @@ def _location(temperatures: Values, confidence: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def good_range(choice: Choice, space: Space) -> tuple[float, float]:
-    """Return the unbroken range of T around the choice that is as good, at the same truncation."""
+def unbroken(choice: Choice, space: Space, good: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the unbroken range of T around the choice whose candidates are good, at the same truncation."""
     own = space.settings[choice.best]
     row = [i for i, s in enumerate(space.settings) if (s.top_p, s.min_p) == (own.top_p, own.min_p)]
     at = low = high = row.index(choice.best)
-    while low > 0 and choice.good[row[low - 1]]:
+    while low > 0 and good[row[low - 1]]:
         low -= 1
-    while high < len(row) - 1 and choice.good[row[high + 1]]:
+    while high < len(row) - 1 and good[row[high + 1]]:
         high += 1
     return space.settings[row[low]].temperature, space.settings[row[max(high, at)]].temperature
