@@ -107,6 +107,7 @@ def test_a_study_of_a_server(tmp_path: Path) -> None:
     plan = make_plan({"prompts": ["Tom", "Lily"], "temperatures": [0.5, 1], "samples": 2, "max_tokens": 9})
     model, folder = Parrot(), tmp_path / "run"
     assert forecast(plan, model, folder).samples == 10
+    assert len(model.seen) == 8, "a forecast asks little"
     results = run_study(plan, model, folder)
     assert len(results.completions) == 8
     assert results.next_token is None

@@ -33,6 +33,9 @@ from tempering.study.store import RUN, Key, RunStore, each_completion, key_of, o
 if TYPE_CHECKING:
     import polars as pl
 
+SERVER_TRIAL = 8
+"""Short texts that a forecast asks of a server, which may cost money."""
+
 PART = 256
 """Samples that are made a table together."""
 WORTH_SHARING = 1.1
@@ -122,7 +125,8 @@ def forecast(plan: StudyPlan, model: Model, folder: Path) -> Forecast:
     stored = {key_of(completion) for completion in each_completion(folder)}
     total = count_requests(plan)
     left = sum(_key(request) not in stored for request in requests_of(plan))
-    missing = islice((request for request in requests_of(plan) if _key(request) not in stored), BATCH)
+    tried = SERVER_TRIAL if isinstance(model, TextModel) else BATCH
+    missing = islice((request for request in requests_of(plan) if _key(request) not in stored), tried)
     trial = [replace(request, max_tokens=min(8, plan.max_tokens)) for request in missing]
     begun = time.monotonic()
     drawn = sum(completion.token_count or 0 for completion in generate(model, trial))
