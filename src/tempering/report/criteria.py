@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tempering.measures import measure
 from tempering.report.figures import inlined, measure_chart, trade_off_chart
-from tempering.report.numbers import interval, number, temperature
+from tempering.report.numbers import interval, number, temperature, within
 from tempering.report.parts import table
 from tempering.report.untrusted import escaped
 from tempering.report.words import difference_in_words, figure_in_words
@@ -30,7 +30,7 @@ def charts(results: StudyResults) -> dict[str, Any]:
             found[name.replace("@", "-at-")] = measure_chart(frame)
     if points := trade_off_points(results):
         across, upright, rows = points
-        found["trade-off"] = trade_off_chart(rows, measure(across).title.lower(), measure(upright).title.lower())
+        found["trade-off"] = trade_off_chart(rows, within(measure(across).title), within(measure(upright).title))
     return found
 
 
@@ -100,15 +100,15 @@ def trade_off(results: StudyResults) -> str:
         return ""
     across, upright, points = found
     x, y = measure(across), measure(upright)
-    svg = inlined(trade_off_chart(points, x.title.lower(), y.title.lower()), "figure-trade-off")
+    svg = inlined(trade_off_chart(points, within(x.title), within(y.title)), "figure-trade-off")
     label = "; ".join(
-        f"T = {temperature(p['temperature'])}: {x.title.lower()} {number(p['x'])}, {y.title.lower()} {number(p['y'])}"
+        f"T = {temperature(p['temperature'])}: {within(x.title)} {number(p['x'])}, {within(y.title)} {number(p['y'])}"
         for p in points
     )
-    turned = "" if y.criterion == "coherence" else f" No measure of coherence was taken; {y.title.lower()} stands in."
+    turned = "" if y.criterion == "coherence" else f" No measure of coherence was taken; {within(y.title)} stands in."
     return (
-        f"<p>What T buys and what it costs: {escaped(x.title.lower())} ({escaped(x.criterion)}) across, "
-        f"{escaped(y.title.lower())} ({escaped(y.criterion)}: higher means {escaped(y.more)}) upright. Each point is a "
+        f"<p>What T buys and what it costs: {escaped(within(x.title))} ({escaped(x.criterion)}) across, "
+        f"{escaped(within(y.title))} ({escaped(y.criterion)}: higher means {escaped(y.more)}) upright. Each point is a "
         f"temperature, named beside it; each cross is its two 95 % intervals.{turned} Novelty without coherence is "
         "noise.</p>"
         f'<figure role="group" class="wide" aria-label="{escaped(label)}">{svg}</figure>'

@@ -33,6 +33,16 @@ def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
+def within(title: str) -> str:
+    """Return a title as it stands inside a sentence.
+
+    Example:
+        >>> within("Word pairs that English has")
+        'word pairs that English has'
+    """
+    return title[:1].lower() + title[1:]
+
+
 def interval(low: float | None, high: float | None) -> str:
     """Return an interval in brackets.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tempering.measures import measure
 from tempering.report.audits import cap_in_words
 from tempering.report.figures import inlined, measure_chart
-from tempering.report.numbers import interval, number, temperature
+from tempering.report.numbers import interval, number, temperature, within
 from tempering.report.parts import table
 from tempering.report.untrusted import escaped
 from tempering.study.presets.base import preset
@@ -33,7 +33,7 @@ def published(arms: Mapping[str, StudyResults]) -> tuple[tuple[str, ...], str, d
         known = work["slopes"][criterion]
         turned = " (of incoherence)" if known.get("reversed") else ""
         sentences.append(
-            f"{criterion.capitalize()} (proxy: {measure(name).title.lower()}), rank correlation with T: {said}. "
+            f"{criterion.capitalize()} (proxy: {within(measure(name).title)}), rank correlation with T: {said}. "
             f"Published slope of the ratings{turned}: {number(known['slope'])} (SE {number(known['error'])}, "
             f"p {known['p']:g})."
         )
@@ -65,7 +65,7 @@ def _contrast(arms: Mapping[str, StudyResults]) -> list[str]:
         rows = {arm: _row(results, name, highest) for arm, results in arms.items()}
         if all(row is not None and row["mean"] is not None for row in rows.values()):
             said = ", ".join(f"{arm} {_mean(row)}" for arm, row in rows.items())
-            parts.append(f"{measure(name).title.lower()}: {said}")
+            parts.append(f"{within(measure(name).title)}: {said}")
     return [f"At T = {temperature(highest)}, {'; '.join(parts)}."] if parts else []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tempering.measures import measure
-from tempering.report.numbers import counted, interval, number, temperature
+from tempering.report.numbers import counted, interval, number, temperature, within
 from tempering.study.relations import headlines
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def summary(results: StudyResults) -> list[str]:
             largest = max(found, key=lambda row: abs(row["difference"]))
             moved.append(
                 f"{criterion} at T = {where} (most at T = {temperature(largest['temperature'])}: "
-                f"{_difference(largest)} in {measure(name).title.lower()}, n = {largest['n']} pairs)"
+                f"{_difference(largest)} in {within(measure(name).title)}, n = {largest['n']} pairs)"
             )
         elif any(row["p"] is not None for row in rows):
             still.append(criterion)
