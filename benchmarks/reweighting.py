@@ -76,6 +76,22 @@ def texts(generator: np.random.Generator, z: Values, t: float, length: int, coun
     return made
 
 
+def texts_of_shared_noise(
+    generator: np.random.Generator, z: Values, grid: tuple[float, ...], length: int, count: int
+) -> NDArray[np.int64]:
+    """Return texts of one prompt at every T of the grid, the same Gumbel noise for each, as in a study."""
+    noise, made = generator.gumbel(size=(length, count, z.shape[1])), []
+    for t in grid:
+        state, part = np.full(count, len(z) - 1), np.full((count, length), -1)
+        for step in range(length):
+            live = state != END if step else np.ones(count, dtype=bool)
+            token = (z[state] / t + noise[step]).argmax(axis=1)
+            part[live, step] = token[live]
+            state = np.where(live, token, state)
+        made.append(part)
+    return np.concatenate(made)
+
+
 def log_probability(z: Values, made: NDArray[np.int64], t: float, top_k: int = 0) -> Values:
     """Return the log-probability of each text."""
     with np.errstate(divide="ignore"):
@@ -94,7 +110,13 @@ def values_of(made: NDArray[np.int64]) -> Values:
 
 TARGETS = [(0.75, 0), (0.95, 0), (1.1, 0), (1.45, 0), (1.0, 3)]
 GRIDS = [(1.0,), (0.7, 1.0, 1.3), (0.5, 0.75, 1.0, 1.25, 1.5)]
-SIZES = [(1, 100, "one prompt"), (8, 10, "8 prompts"), (8, 10, "8 prompts that differ"), (20, 30, "20 prompts")]
+SIZES = [
+    (1, 100, "one prompt"),
+    (8, 10, "8 prompts"),
+    (8, 10, "8 prompts that differ"),
+    (20, 30, "20 prompts"),
+    (1, 100, "one prompt, shared noise"),
+]
 
 
 def known(replicates: int) -> None:
@@ -110,7 +132,7 @@ def known(replicates: int) -> None:
         hits: dict[tuple[str, int, int], list[bool]] = defaultdict(list)
         for _ in range(replicates):
             chosen = model[generator.integers(0, len(model), prompts)]
-            drawn, log_targets = one_set(generator, chosen, each, length, grid)
+            drawn, log_targets = one_set(generator, chosen, each, length, grid, shared=name.endswith("noise"))
             for target, log_t in enumerate(log_targets):
                 note(hits, drawn, log_t, target, truth[target])
         for gate, target, value in itertools.product(GATES, range(len(TARGETS)), range(4)):
@@ -137,16 +159,20 @@ class Drawn:
 
 
 def one_set(
-    generator: np.random.Generator, prompts: Values, each: int, length: int, grid: tuple[float, ...]
+    generator: np.random.Generator, prompts: Values, each: int, length: int, grid: tuple[float, ...], *, shared: bool
 ) -> tuple[Drawn, list[Values]]:
     """Draw one set of samples; return it with its log-probability at every target."""
-    made = [np.concatenate([texts(generator, z, t, length, each) for t in grid]) for z in prompts]
+    if shared:
+        made = [texts_of_shared_noise(generator, z, grid, length, each) for z in prompts]
+    else:
+        made = [np.concatenate([texts(generator, z, t, length, each) for t in grid]) for z in prompts]
     pairs = list(zip(prompts, made, strict=True))
     drawn = Drawn(
         values=np.concatenate([values_of(m) for m in made]),
         clusters=np.repeat(np.arange(len(prompts)), each * len(grid)),
         sources=np.tile(np.repeat(np.arange(len(grid)), each), len(prompts)),
         log_k=np.concatenate([np.stack([log_probability(z, m, t) for t in grid], axis=1) for z, m in pairs]),
+        units=np.tile(np.arange(each), len(grid)) if shared else None,
     )
     return drawn, [np.concatenate([log_probability(z, m, t, top_k) for z, m in pairs]) for t, top_k in TARGETS]
 
