@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tempering import SamplingParams, facts
@@ -43,12 +43,13 @@ def test_rules_that_cut_together_say_so() -> None:
     assert by_rule["min_p"].decides == 0.5
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     st.floats(0.2, 3), st.sampled_from([{"top_k": 5, "top_p": 0.7}, {"min_p": 0.1, "eta": 0.1, "order": "llama.cpp"}])
 )
-def test_what_the_rules_drop_adds_up(temperature: float, settings: dict[str, float]) -> None:
+def test_what_the_rules_drop_adds_up(temperature: float, rules: dict[str, float]) -> None:
     z = np.random.default_rng(3).normal(size=(6, 40)) * 2
-    params = SamplingParams(temperature=temperature, **settings)  # type: ignore[arg-type]
+    params = SamplingParams(temperature=temperature, **rules)  # type: ignore[arg-type]
     report, known = truncation_report(z, params), facts(z, params)
     assert math.isclose(report.dropped, 1 - known.kept_mass.mean(), abs_tol=1e-12)
     assert math.isclose(report.dropped, sum(rule.dropped for rule in report.rules), abs_tol=1e-12)
