@@ -24,6 +24,7 @@ from tempering.models.openai import OpenAIModel
 from tempering.study.analysis import load_results
 from tempering.study.probe import probe_model
 from tempering.study.store import read_completions
+from tempering.testing import check_text_model
 
 pytestmark = [pytest.mark.engine("llama_cpp"), pytest.mark.filterwarnings("ignore")]
 
@@ -83,6 +84,7 @@ def test_its_kind_is_recognised(server: LlamaServer) -> None:
     assert model.kind == "llama-cpp-python"
     assert model.concurrency == 1
     assert OpenAIModel(server.base).model == "stories"
+    check_text_model(model)
 
 
 def test_the_text_at_zero_is_that_of_the_weights(server: LlamaServer, model: OnnxModel) -> None:

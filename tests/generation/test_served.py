@@ -17,7 +17,7 @@ from tempering.report.page import build_report
 from tempering.study.analysis import load_results
 from tempering.study.plan import make_plan
 from tempering.study.run import forecast, run_study
-from tempering.testing import check_model
+from tempering.testing import check_model, check_text_model
 
 
 class Parrot:
@@ -117,3 +117,24 @@ def test_a_study_of_a_server(tmp_path: Path) -> None:
     assert not {"self_perplexity", "mean_entropy"} & measured, "a server tells no logits"
     assert pl.read_parquet(folder / "samples.parquet")["raw_logprobs"].null_count() == 8
     assert "One next token" not in build_report(results)
+
+
+class Mute(Parrot):
+    """A server that forgets its last request."""
+
+    def write(
+        self, requests: Iterable[TextRequest], *, on_text: Callable[[int, str], None] | None = None
+    ) -> Iterator[tuple[int, Answer]]:
+        return iter(list(super().write(requests, on_text=on_text))[1:])
+
+
+def test_the_suite_of_text_models(model: Model) -> None:
+    check_text_model(Parrot())
+    for broken, said in (
+        (Mute(), "answered once"),
+        (Parrot(Served(tokens=("a",))), "come together"),
+        (Parrot(Served(completion_tokens=99)), "writes too much"),
+        (model, "lacks a method"),
+    ):
+        with pytest.raises(AssertionError, match=said):
+            check_text_model(broken)

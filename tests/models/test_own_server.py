@@ -14,6 +14,7 @@ import pytest
 from tempering import Request, SamplingParams, generate
 from tempering.models.onnx import OnnxModel
 from tempering.models.openai import OpenAIModel
+from tempering.testing import check_text_model
 
 PROMPT = "Once upon a time, there was a little girl who"
 
@@ -31,6 +32,7 @@ def served() -> Iterator[OpenAIModel]:
 
 def test_it_is_recognised(served: OpenAIModel) -> None:
     assert (served.kind, served.model) == ("tempering", "embedded")
+    check_text_model(served)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 
 from tempering.errors import PromptError
 from tempering.generation.decode import Request, generate
-from tempering.models.base import LogitsModel, Model
+from tempering.models.base import LogitsModel, Model, TextModel, TextRequest
 from tempering.params import SamplingParams
 
 TEXT = "The old man went to the sea, and the boy came with him. They had a small boat."
@@ -38,6 +38,41 @@ def check_model(model: Model, *, tolerance: float = 1e-3) -> None:
     _check_forks(model, tokens, tolerance)
     _check_limits(model)
     _check_generation(model)
+
+
+def check_text_model(model: Model, *, max_tokens: int = 8) -> None:
+    """Check that a model keeps the contract of ``TextModel``; it is asked for eight short texts.
+
+    Args:
+        model: the model.
+        max_tokens: how long the texts may become.
+
+    Raises:
+        AssertionError: it does not; the message says what is wrong.
+    """
+    assert isinstance(model, TextModel), "it lacks a method of TextModel"
+    assert model.info.name, "info.name is empty"
+    assert model.info.identity, "info.identity is empty"
+    assert list(model.write([])) == [], "no requests must give no answers"
+    requests = [
+        TextRequest(TEXT, SamplingParams(temperature=t), seed, max_tokens) for t in (0.0, 1.0) for seed in (1, 2)
+    ]
+    pieces: dict[int, str] = {}
+
+    def note(index: int, piece: str) -> None:
+        pieces[index] = pieces.get(index, "") + piece
+
+    for on_text in (None, note):
+        answers = list(model.write(iter(requests), on_text=on_text))
+        assert sorted(index for index, _ in answers) == [0, 1, 2, 3], "each request must be answered once, by its index"
+        for index, answer in answers:
+            assert answer.finish_reason in {"stop", "length"}, f"unknown reason {answer.finish_reason!r}"
+            assert on_text is None or pieces.get(index, "") == answer.text, "the pieces of a text must add up to it"
+            served = answer.served
+            assert (served.tokens is None) == (served.logprobs is None), "tokens and logprobs come together"
+            assert len(served.tokens or ()) == len(served.logprobs or ()), "each token needs one logprob"
+            assert served.completion_tokens is None or served.completion_tokens <= max_tokens + 1, "it writes too much"
+            answer.text.encode()  # half a character cannot be stored
 
 
 def _check_info(model: LogitsModel) -> None:
