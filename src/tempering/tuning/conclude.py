@@ -23,6 +23,9 @@ HOPELESS = 0.75
 LIKELY = 0.5
 """A setting of a range keeps every bound with at least this probability."""
 
+CLEAR = 2
+"""A search that believes in a difference of so many margins at least is not called one without an effect."""
+
 CELLS = 4
 """A search spends about so many texts for each one that the comparison of winner and contrast rests on."""
 
@@ -98,7 +101,7 @@ def conclude(
             "more-budget", sentence, case.best.temperature, choice.low, choice.high, False, found.seen.samples
         )
     if not fresh.effect.low > 0:
-        return _range(case, *case.ends) if choice.equal >= confidence else _no_effect(case)
+        return _without_effect(case)
     low, high = unbroken(choice, space, choice.good)
     sure = choice.sure >= confidence
     if sure and (goal.answer == "range" or high - low > NARROW):
@@ -140,6 +143,24 @@ def _undecided(case: _Case) -> Conclusion:
         f"{_about(case.more)} would decide. If you must choose now: T = {t:g}."
     )
     return Conclusion("more-budget", sentence, t, choice.low, choice.high, False, case.more)
+
+
+def _without_effect(case: _Case) -> Conclusion:
+    """Return what is left to say where the winner did not beat the contrast on fresh texts."""
+    choice = case.found.choice
+    if choice.equal >= case.confidence:
+        return _range(case, *case.ends)
+    believed = float(choice.lacks_at_least.max())
+    if believed <= CLEAR * case.goal.margin or math.isnan(case.fresh.detectable):
+        return _no_effect(case)
+    t, effect = case.best.temperature, case.fresh.effect
+    more = max(0, math.ceil(case.found.seen.samples * ((case.fresh.detectable / believed) ** 2 - 1)))
+    sentence = (
+        f"Not confirmed: in the search T = {t:g} was clearly better than the worst, on fresh texts it was not "
+        f"({effect.value:.2g} [{effect.low:.2g}, {effect.high:.2g}], n = {effect.n}); {_about(more)}, or more prompts, "
+        f"would confirm it. If you must choose now: T = {t:g}."
+    )
+    return Conclusion("more-budget", sentence, t, choice.low, choice.high, False, more)
 
 
 def _no_effect(case: _Case) -> Conclusion:
