@@ -9,13 +9,8 @@ import pytest
 
 from tempering.errors import ParameterError
 from tempering.sampling.thermodynamics import thermodynamics
-from tempering.study.presets.turning import (
-    main_turn,
-    step_curves,
-    turning_by_differences,
-    turning_of_steps,
-    turning_of_texts,
-)
+from tempering.statistics.turning import main_turn, turning_by_differences, turning_of_steps, turning_of_texts
+from tempering.study.presets.turning import step_curves
 from tempering.study.steps import Steps
 
 X = np.linspace(0.1, 2.0, 20)

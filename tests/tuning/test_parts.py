@@ -1,4 +1,4 @@
-"""Budgets, candidates, tasks, turning points: the small parts of tuning."""
+"""Budgets, candidates, tasks: the small parts of tuning."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tempering.errors import ParameterError, PlanError
 from tempering.tuning.budget import read_budget
 from tempering.tuning.space import Setting, make_space
 from tempering.tuning.task import make_task, read_task
-from tempering.tuning.turning import turning_point
 
 
 @pytest.mark.parametrize(
@@ -106,23 +105,3 @@ def test_empty_tasks_are_refused(tmp_path: Path, content: str, said: str) -> Non
 def test_wrong_tasks(values: dict[str, object], said: str) -> None:
     with pytest.raises((PlanError, ParameterError), match=said):
         make_task(values)
-
-
-def test_a_turning_point_is_found_with_its_interval() -> None:
-    """log H = T + (T - 1)^3 / 2 turns at 1; the interval over prompts holds it."""
-    generator = np.random.default_rng(0)
-    t = np.tile(np.round(np.arange(0.2, 2.01, 0.2), 1), 30)
-    prompt = np.repeat(np.arange(30), 10)
-    noise = generator.normal(0, 0.05, 300) + generator.normal(0, 0.1, 30)[prompt]
-    found = turning_point(np.exp(t + 0.5 * (t - 1) ** 3 + noise), t, prompt)
-    assert found.low <= 1.0 <= found.high
-    assert found.high - found.low < 0.5
-    assert (found.n, found.prompts) == (300, 30)
-
-
-def test_an_entropy_that_never_turns_says_so() -> None:
-    t = np.tile(np.arange(0.2, 2.01, 0.2), 5)
-    found = turning_point(np.exp(-((t - 3) ** 2)), t, np.repeat(np.arange(5), 10))
-    assert found.found == 0
-    with pytest.raises(ParameterError, match="six temperatures"):
-        turning_point([1.0, 2.0], [0.5, 1.0], [0, 1])

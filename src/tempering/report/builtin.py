@@ -16,8 +16,8 @@ from tempering.report.published import published
 from tempering.report.untrusted import escaped
 from tempering.report.words import difference_in_words
 from tempering.statistics import change_point
+from tempering.statistics.turning import LEAST, TurningPoint, turning_by_differences, turning_of_texts
 from tempering.study.presets.base import preset
-from tempering.study.presets.turning import LEAST, TurningPoint, turning_by_differences, turning_of_texts
 from tempering.study.relations import units
 
 if TYPE_CHECKING:

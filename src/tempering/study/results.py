@@ -11,11 +11,11 @@ from tempering.generation.completion import Completion
 if TYPE_CHECKING:
     import polars as pl
 
+    from tempering.statistics.turning import TurningPoint
     from tempering.study.audit import Audit
     from tempering.study.between import Between
     from tempering.study.manifest import RunManifest
     from tempering.study.plan import StudyPlan
-    from tempering.study.presets.turning import TurningPoint
     from tempering.study.thermodynamics import ThermodynamicCurves
 
 

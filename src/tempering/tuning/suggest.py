@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from tempering.errors import ParameterError
 from tempering.statistics.bootstrap import bootstrap_mean
+from tempering.statistics.turning import turning_of_texts
 from tempering.tuning.answer import CurvePoint, Recommendation
 from tempering.tuning.evaluator import Ask, Evaluator
 from tempering.tuning.goals import Goal
 from tempering.tuning.plan import TunePlan
 from tempering.tuning.space import Setting
-from tempering.tuning.turning import BEST_OF, LOWEST, turning_point
 
 ENTROPY = Goal(name="label-free", maximise="mean_entropy")
 """What is measured where nothing can be graded; nothing is maximised."""
 
 PLACES = 10
+LOWEST = 0.2
+"""Below this T entropies are near 0 and their logarithm is noise."""
+
+BEST_OF = 0.1
+"""Added where the best of several texts is taken, as in the source of the turning point."""
+
 WIDE = 0.5
 """An interval of the turning point wider than this is no suggestion."""
 
@@ -32,20 +39,25 @@ def suggest(plan: TunePlan, evaluator: Evaluator, identity: str) -> Recommendati
     entropies = np.array([one.values["mean_entropy"] for one in told])
     temperatures = np.array([one.ask.setting.temperature for one in told])
     clusters = np.array([one.ask.prompt for one in told])
-    found = turning_point(entropies, temperatures, clusters, confidence=plan.confidence, seed=plan.seed)
+    levels = _levels(entropies, temperatures, clusters)
+    if not len(levels):
+        raise ParameterError("no prompt has a text with entropies at every temperature", field="prompts")
+    found = turning_of_texts(np.array(chosen), levels, n=len(told), confidence=plan.confidence, seed=plan.seed)
+    turn, turns = found.temperature, found.found
     several = plan.goal.k > 1 and plan.goal.use == "best"
-    t = round(found.temperature + (BEST_OF if several else 0.0), 2)
-    turns = found.found > 0.5
-    usable = turns and found.high - found.low <= WIDE
-    ends = f"[{found.low:.2f}, {found.high:.2f}]"
+    t = round(turn.value + (BEST_OF if several else 0.0), 2) if turns else plan.current
+    usable = turns and turn.high - turn.low <= WIDE
+    ends = f"[{turn.low:.2f}, {turn.high:.2f}]" if turn.high < np.inf else f"at {turn.low:.2f} or above"
+    if np.isnan(turn.low):
+        ends = f"near {turn.value:.2f}, but one prompt gives no interval"
     if usable:
         sentence = (
-            f"A suggestion: T = {t:g}. The entropy of a step turns at T = {found.temperature:.2f} {ends}: from there "
+            f"A suggestion: T = {t:g}. The entropy of a step turns at T = {turn.value:.2f} {ends}: from there "
             "on texts lose themselves."
             + (f" {BEST_OF:g} is added as the best of {plan.goal.k} is taken." if several else "")
         )
     elif turns:
-        sentence = f"Not enough budget: the entropy turns somewhere in {ends}. Keep your default, T = {plan.current:g}."
+        sentence = f"Not enough budget: the entropy turns somewhere, {ends}. Keep your default, T = {plan.current:g}."
     else:
         sentence = (
             f"No suggestion: up to T = {chosen[-1]:g} the entropy of a step does not turn. Keep your default, "
@@ -59,8 +71,8 @@ def suggest(plan: TunePlan, evaluator: Evaluator, identity: str) -> Recommendati
             "the model grows unsure of its own text, not where its answers are right.",
         ),
         params=Setting(t if usable else plan.current).params(plan.task.base(0)).as_dict(),
-        low=found.low if turns else None,
-        high=found.high if turns else None,
+        low=turn.low if usable else None,
+        high=turn.high if usable else None,
         confidence=plan.confidence,
         goal=plan.goal,
         curves=tuple(_curve(t, entropies[temperatures == t], clusters[temperatures == t], plan) for t in chosen),
@@ -73,6 +85,15 @@ def suggest(plan: TunePlan, evaluator: Evaluator, identity: str) -> Recommendati
         tokens=sum(one.tokens for one in told),
         seed=plan.seed,
     )
+
+
+def _levels(entropies: np.ndarray, temperatures: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Return the mean entropy of each prompt at each temperature; prompts that lack one are left out."""
+    cells = [
+        [entropies[(clusters == name) & (temperatures == t) & (entropies > 0)] for t in np.unique(temperatures)]
+        for name in np.unique(clusters)
+    ]
+    return np.array([[cell.mean() for cell in row] for row in cells if all(len(cell) for cell in row)])
 
 
 def _curve(t: float, values: np.ndarray, clusters: np.ndarray, plan: TunePlan) -> CurvePoint:
