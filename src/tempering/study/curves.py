@@ -67,9 +67,18 @@ def with_curves(results: StudyResults, samples: Samples, model: LogitsModel, fol
         write_atomically(folder / THERMODYNAMICS, json.dumps(curves.as_dict(), allow_nan=False) + "\n")
         rows = ()
         if untruncated(results.plan):
-            rows = tuple(study_between(model, results.plan, results.completions, _values(results, samples), curves))
+            found = study_between(model, results.plan, results.completions, _values(results, samples), curves)
+            rows = tuple(_within(row) for row in found)
         write_atomically(folder / BETWEEN, between_record(rows))
     return replace(results, thermodynamics=curves, between=rows)
+
+
+def _within(row: Between) -> Between:
+    """Return a row whose interval ends where its measure does, as in the estimates of the study."""
+    if row.low is None or row.high is None:
+        return row
+    measure = measure_of(row.measure)
+    return replace(row, low=max(row.low, measure.low), high=min(row.high, measure.high))
 
 
 def _values(results: StudyResults, samples: Samples) -> dict[str, np.ndarray]:
