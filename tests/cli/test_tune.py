@@ -70,14 +70,10 @@ def test_goals_are_shown(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["none.yaml"], "cannot read none.yaml"),
-        (["task.yaml", "--goal", "poetry"], "must be a file or one of"),
         (["task.yaml", "--budget", "5"], "too small for any answer"),
         (["task.yaml", "--budget", "5 money"], "needs --price"),
-        (["task.yaml", "--for", "abacus"], "engine must be one of"),
         (["task.yaml", "--export", "x"], "--export needs --for"),
-        (["task.yaml", "--confidence", "2"], "confidence must be in"),
         (["prompts.txt"], "which goal?"),
-        (["--margin", "0"], "greater than 0"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(place: Path, arguments: list[str], said: str) -> None:

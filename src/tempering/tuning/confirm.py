@@ -121,7 +121,7 @@ def as_share(mean: Estimate) -> Estimate:
         return mean
     p, t = mean.value, float(stats.t.ppf((1 + mean.confidence) / 2, units - 1))
     error = (mean.high - mean.low) / 2 / t
-    n = p * (1 - p) / error**2 if error > 0 else float(units)
+    n = p * (1 - p) / error**2 if error > 1e-9 and 0 < p < 1 else float(units)
     share = t * t / n
     centre, half = (p + share / 2) / (1 + share), t * math.sqrt(p * (1 - p) / n + share / (4 * n)) / (1 + share)
     return replace(mean, low=max(0.0, centre - half), high=min(1.0, centre + half))
