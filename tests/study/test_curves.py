@@ -124,7 +124,7 @@ def test_long_texts_are_refused_without_scoring_them(results: tuple[StudyResults
     plan = StudyPlan(**PLAN | {"temperatures": [0.6, 1.0]})  # type: ignore[arg-type]
     rows = study_between(None, plan, long, {"tokens": np.zeros(len(long))}, found.thermodynamics)  # type: ignore[arg-type]
     assert [row.temperature for row in rows] == [0.7, 0.8, 0.9]
-    assert all(row.mean is None and "too long for this gap" in row.why for row in rows)
+    assert all(row.mean is None and "too long or too few for this gap" in row.why for row in rows)
     assert {"tokens", "self_perplexity"} <= {row.measure for row in found.between}
     for row in found.between:
         assert row.low is None or measure(row.measure).low <= row.low

@@ -27,8 +27,8 @@ from tempering.study.thermodynamics import ThermodynamicCurves
 Values = NDArray[np.float64]
 STEPS = 4
 """Into how many parts each interval between sampled temperatures is cut."""
-HOPELESS = 4.0
-"""Fewer effective samples than this are expected: no text is scored to find out."""
+HOPELESS = 20.0
+"""Half of what the gate asks for: where fewer effective samples are expected, no text is scored to find out."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def study_between(
     prompts = len({c.prompt_id for c in completions})
     for t in asked:
         if t not in reached:
-            why = f"texts are too long for this gap: about {expected[t]:.1g} effective samples are expected"
+            why = f"texts are too long or too few for this gap: about {expected[t]:.2g} effective samples are expected"
             none = Between("", t, *(None,) * 6, expected[t], None, None, len(completions), prompts, why)
             rows += [replace(none, measure=name) for name in values]
     return sorted(rows, key=lambda row: (list(values).index(row.measure), row.temperature))
