@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempering import Request, SamplingParams, load_model
-from tempering.generation.decode import generate, read_prompt
+from tempering.generation.decode import generate
+from tempering.generation.prompts import read_prompt
 from tempering.models.base import LogitsModel
 from tempering.statistics.reweighting import GATE, Gate, reweight
 from tempering.study.prompts import STORY_OPENINGS

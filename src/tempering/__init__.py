@@ -13,8 +13,9 @@ from tempering._version import __version__
 if TYPE_CHECKING:
     from tempering.errors import TemperingError
     from tempering.generation.completion import Completion
-    from tempering.generation.decode import Request, generate
+    from tempering.generation.decode import generate
     from tempering.generation.forks import ForkTree, fork_tree
+    from tempering.generation.request import Request
     from tempering.measures import measure, measures_for
     from tempering.measures.base import Samples
     from tempering.measures.corpus import open_corpus
@@ -53,13 +54,15 @@ _HOME = {
     "Logprobs": "tempering.sampling.distribution",
     "Reading": "tempering.thermometer.likelihood",
     "Recommendation": "tempering.tuning.answer",
-    "Request": "tempering.generation.decode",
+    "Request": "tempering.generation.request",
     "Samples": "tempering.measures.base",
     "SamplingParams": "tempering.params",
     "TemperingError": "tempering.errors",
     "TextModel": "tempering.models.base",
     "Thermodynamics": "tempering.sampling.thermodynamics",
     "Translation": "tempering.sampling.equivalence",
+    "TruncationReport": "tempering.sampling.binding",
+    "TunePlan": "tempering.tuning.plan",
     "analyse_ratings": "tempering.study.ratings",
     "compare_orders": "tempering.sampling.equivalence",
     "distribution": "tempering.sampling.distribution",
@@ -77,14 +80,12 @@ _HOME = {
     "read_temperature": "tempering.thermometer.likelihood",
     "read_text": "tempering.thermometer.reading",
     "require_logits": "tempering.models.base",
-    "TruncationReport": "tempering.sampling.binding",
-    "TunePlan": "tempering.tuning.plan",
-    "truncation_report": "tempering.sampling.binding",
     "reweight": "tempering.statistics.reweighting",
     "thermodynamics": "tempering.sampling.thermodynamics",
     "translate": "tempering.sampling.equivalence",
-    "write_rating_sheet": "tempering.study.ratings",
+    "truncation_report": "tempering.sampling.binding",
     "tune": "tempering.tuning.run",
+    "write_rating_sheet": "tempering.study.ratings",
 }
 
 __all__ = [

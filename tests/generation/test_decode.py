@@ -14,7 +14,8 @@ import pytest
 import tempering
 from tempering import Completion, Request, SamplingParams
 from tempering.errors import LogitsError, ParameterError, PromptError
-from tempering.generation.decode import Decoder, TextStream, generate
+from tempering.generation.decode import Decoder, generate
+from tempering.generation.stream import TextStream
 from tempering.models.base import PromptText
 from tempering.models.onnx import OnnxModel
 from tempering.sampling.noise import sequence_of

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tempering import Completion, SamplingParams
-from tempering.generation.decode import Request, generate
+from tempering.generation.decode import generate
+from tempering.generation.request import Request
 from tempering.measures import measure
 from tempering.measures.base import Samples
 from tempering.models.onnx import OnnxModel

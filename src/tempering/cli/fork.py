@@ -49,8 +49,8 @@ def fork(
     text = options.text_of(prompt, prompt_file, "prompt", "--prompt-file")
     params = SamplingParams(seed=seed, **sampling)
 
-    from tempering.generation.decode import Request  # noqa: PLC0415 - engines are loaded when a command runs
     from tempering.generation.forks import fork_tree  # noqa: PLC0415
+    from tempering.generation.request import Request  # noqa: PLC0415 - engines are loaded when a command runs
     from tempering.models.registry import load_model  # noqa: PLC0415
     from tempering.study.plan import temperatures_of  # noqa: PLC0415
 

@@ -16,7 +16,7 @@ from tempering.params import SamplingParams
 
 if TYPE_CHECKING:
     from tempering.generation.completion import Completion
-    from tempering.generation.decode import Request
+    from tempering.generation.request import Request
     from tempering.models.base import Model
 
 
@@ -51,7 +51,7 @@ def generate(
     text = options.text_of(prompt, prompt_file, "prompt", "--prompt-file")
     params = SamplingParams(temperature=temperature, seed=seed, **sampling)
 
-    from tempering.generation.decode import Request  # noqa: PLC0415 - engines are loaded when a command runs
+    from tempering.generation.request import Request  # noqa: PLC0415 - engines are loaded when a command runs
     from tempering.models.base import conversation  # noqa: PLC0415
     from tempering.models.registry import load_model  # noqa: PLC0415
 
@@ -84,8 +84,8 @@ def _record(model: Model, requests: list[Request]) -> dict[str, Any]:
 
 
 def _stream(model: Model, requests: list[Request]) -> None:
-    from tempering.generation.decode import TextStream  # noqa: PLC0415
     from tempering.generation.decode import generate as decode  # noqa: PLC0415
+    from tempering.generation.stream import TextStream  # noqa: PLC0415
     from tempering.models.base import TextModel  # noqa: PLC0415
 
     def write(text: str) -> None:

@@ -47,7 +47,7 @@ def orders(
     text = options.text_of(prompt, prompt_file, "prompt", "--prompt-file")
     params = SamplingParams(temperature=temperature, **sampling)
 
-    from tempering.generation.decode import read_prompt  # noqa: PLC0415 - engines are loaded when a command runs
+    from tempering.generation.prompts import read_prompt  # noqa: PLC0415 - engines are loaded when a command runs
     from tempering.models.base import require_logits  # noqa: PLC0415
     from tempering.models.registry import load_model  # noqa: PLC0415
     from tempering.sampling.binding import truncation_report  # noqa: PLC0415

@@ -13,8 +13,11 @@ import numpy as np
 
 from tempering.errors import ParameterError
 from tempering.generation.completion import Completion
-from tempering.generation.decode import BATCH, Request, _completion, _draw, _Prefixes, _Row
+from tempering.generation.decode import BATCH
 from tempering.generation.forks import arrange
+from tempering.generation.prompts import Prefixes
+from tempering.generation.request import Request
+from tempering.generation.row import Row, completion_of, draw_tokens
 from tempering.models.base import LogitsModel
 from tempering.sampling.noise import sequence_of
 
@@ -46,7 +49,7 @@ class Sharing:
 class _Node:
     """Texts with the same tokens so far, in one row of the batch."""
 
-    rows: list[_Row] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     token: int = -1
 
 
@@ -98,7 +101,7 @@ def generate_coupled(
     """
     if batch_size < 1:
         raise ParameterError(f"batch_size must be at least 1, got {batch_size}", field="batch_size")
-    info, batch, prefixes = model.info, model.batch(batch_size), _Prefixes(model)
+    info, batch, prefixes = model.info, model.batch(batch_size), Prefixes(model)
     counted = sharing or Sharing()
     waiting = (g[i : i + batch_size] for g in groups for i in range(0, len(g), batch_size))
     ahead = next(waiting, None)
@@ -109,14 +112,14 @@ def generate_coupled(
             prefix = prefixes.of(ahead[0].prompt)
             sequence = sequence_of(ahead[0].prompt_id, ahead[0].sample)
             batch.place(len(nodes), prefix)
-            nodes.append(_Node([_Row(0, request, prefix, sequence, 0) for request in ahead]))
+            nodes.append(_Node([Row(0, request, prefix, sequence, 0) for request in ahead]))
             logits = np.concatenate([logits, prefix.logits[None]])
             ahead = next(waiting, None)
         if not nodes:
             return
         rows = [row for node in nodes for row in node.rows]
         owners = np.repeat(np.arange(len(nodes)), [len(node.rows) for node in nodes])
-        tokens = _draw(rows, logits[owners]).tolist()
+        tokens = draw_tokens(rows, logits[owners]).tolist()
         children: dict[tuple[int, int], _Node] = {}
         for row, owner, token in zip(rows, owners.tolist(), tokens, strict=True):
             if token not in info.end_tokens:
@@ -124,7 +127,7 @@ def generate_coupled(
                 if on_token:
                     on_token(row.request, token)
             if reason := row.finish_reason(token, info.end_tokens, info.context):
-                yield _completion(model, row, reason)
+                yield completion_of(model, row, reason)
             else:
                 children.setdefault((owner, token), _Node(token=token)).rows.append(row)
         nodes = [children[key] for key in sorted(children, key=lambda key: key[0])]

@@ -7,86 +7,22 @@ of the batch, on what else is in it, or on the order in which rows join and leav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tempering.errors import ChatTemplateError, LogitsError, ParameterError, PromptError
+from tempering.errors import LogitsError, ParameterError
 from tempering.generation.completion import Completion
+from tempering.generation.prompts import Prefixes
+from tempering.generation.request import Request
+from tempering.generation.row import Alternative, Row, completion_of, draw_tokens
 from tempering.generation.served import generate_served
-from tempering.models.base import (
-    ChatModel,
-    FinishReason,
-    LogitsModel,
-    Model,
-    Prefix,
-    PromptText,
-    TextModel,
-    require_logits,
-    shown_prompt,
-)
-from tempering.params import SamplingParams
-from tempering.sampling.distribution import Processed
-from tempering.sampling.draw import draw_rows
-from tempering.sampling.mirostat import first_mu, next_mu
-from tempering.sampling.noise import gumbel, sequence_of
-from tempering.sampling.penalties import Context
-from tempering.sampling.plan import pays
+from tempering.models.base import LogitsModel, Model, TextModel
+from tempering.sampling.noise import sequence_of
 from tempering.sampling.rows import checked_rows
 
 BATCH = 64
-
-Key = TypeVar("Key", bound=Hashable)
-
-
-@dataclass(frozen=True)
-class Request:
-    """One text to generate.
-
-    Attributes:
-        prompt: the text to continue, or the messages to answer.
-        params: the settings of the draw, with the seed.
-        sample: the index among the texts of the same prompt and settings, >= 0; part of the noise's key.
-        prompt_id: what the noise of the prompt is keyed by; the prompt itself unless given.
-        max_tokens: the longest it may become, >= 1.
-        begin: ids that the text begins with, taken instead of drawn; what follows is drawn with the noise of its own
-            step, so a text that begins with its own tokens goes on as it did.
-    """
-
-    prompt: PromptText
-    params: SamplingParams = field(default_factory=SamplingParams)
-    sample: int = 0
-    prompt_id: str = ""
-    max_tokens: int = 100
-    begin: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.prompt:
-            raise PromptError("the prompt is empty")
-        if self.max_tokens < 1:
-            raise ParameterError(f"max_tokens must be at least 1, got {self.max_tokens}", field="max_tokens")
-        if self.sample < 0:
-            raise ParameterError(f"sample must be at least 0, got {self.sample}", field="sample")
-        if not self.prompt_id:
-            object.__setattr__(self, "prompt_id", shown_prompt(self.prompt))
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """A token that could have stood at a step.
-
-    Attributes:
-        token: its id.
-        raw: its log-probability under the untouched logits at T=1, nats.
-        processed: its log-probability under the settings, nats; -inf outside the kept set.
-    """
-
-    token: int
-    raw: float
-    processed: float
 
 
 @dataclass(frozen=True)
@@ -116,42 +52,6 @@ class Drawn:
     completion: Completion | None
 
 
-@dataclass
-class _Row:
-    """A text in the making."""
-
-    ticket: int
-    request: Request
-    prefix: Prefix
-    sequence: int
-    shown: int
-    tokens: list[int] = field(default_factory=list)
-    raw: list[float] = field(default_factory=list)
-    processed: list[float] = field(default_factory=list)
-    entropies: list[float] = field(default_factory=list)
-    alternatives: tuple[Alternative, ...] = ()
-    mu: float | None = None
-    settings: SamplingParams = field(init=False)
-
-    def __post_init__(self) -> None:
-        params = self.request.params
-        # Rows that differ in their seed only are processed together where the noise comes from outside the draw.
-        own_seed = pays(len(self.prefix.logits)) or params.xtc_probability > 0
-        self.settings = params if own_seed else replace(params, seed=0)
-
-    @property
-    def begins(self) -> bool:
-        """Whether the next token is taken from the request instead of drawn."""
-        return len(self.tokens) < len(self.request.begin)
-
-    def finish_reason(self, token: int, info_end: tuple[int, ...], context: int) -> FinishReason | None:
-        if token in info_end:
-            return "stop"
-        length = len(self.tokens)
-        full = length >= self.request.max_tokens or len(self.prefix.tokens) + length >= context
-        return "length" if full else None
-
-
 class Decoder:
     """A running batch: texts join it, get one token a step, and leave it.
 
@@ -174,8 +74,8 @@ class Decoder:
         _check_size(size)
         self.model, self.size = model, size
         self._batch = model.batch(size)
-        self._prefixes = _Prefixes(model)
-        self._rows: list[_Row] = []
+        self._prefixes = Prefixes(model)
+        self._rows: list[Row] = []
         self._logits = np.empty((0, model.info.vocabulary), dtype=np.float32)
         self._tickets = 0
 
@@ -203,7 +103,7 @@ class Decoder:
         sequence = sequence_of(request.prompt_id, request.sample)
         self._batch.place(len(self._rows), prefix)
         self._tickets += 1
-        self._rows.append(_Row(self._tickets, request, prefix, sequence, min(alternatives, vocabulary)))
+        self._rows.append(Row(self._tickets, request, prefix, sequence, min(alternatives, vocabulary)))
         self._logits = np.concatenate([self._logits, prefix.logits[None]])
         return self._tickets
 
@@ -235,13 +135,13 @@ class Decoder:
         if not self._rows:
             return []
         info = self.model.info
-        tokens, drawn = _draw(self._rows, self._logits), list[Drawn]()
+        tokens, drawn = draw_tokens(self._rows, self._logits), list[Drawn]()
         for index in range(len(self._rows) - 1, -1, -1):  # from the end, so that a moved row has had its turn
             row, token = self._rows[index], int(tokens[index])
             if token not in info.end_tokens:
                 row.tokens.append(token)
             reason = row.finish_reason(token, info.end_tokens, info.context)
-            done = _completion(self.model, row, reason) if reason else None
+            done = completion_of(self.model, row, reason) if reason else None
             facts = row.raw[-1], row.processed[-1], row.entropies[-1], row.alternatives, len(row.prefix.tokens)
             drawn.append(Drawn(row.ticket, row.request, token, *facts, done))
             if reason:
@@ -316,158 +216,3 @@ def generate(
 def _check_size(size: int) -> None:
     if size < 1:
         raise ParameterError(f"batch_size must be at least 1, got {size}", field="batch_size")
-
-
-def _draw(rows: list[_Row], logits: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Draw a token for every row and note its facts; rows of equal settings are processed together."""
-    if not np.isfinite(logits.max(axis=1)).all():
-        checked_rows(logits)  # raises before any row has changed, and names the row
-    steps = np.array([len(row.tokens) for row in rows], dtype=np.uint64)
-    sequences = np.array([row.sequence for row in rows], dtype=np.uint64)
-    tokens = np.empty(len(rows), dtype=np.int64)
-    vocabulary = logits.shape[1]
-    noise = None
-    if not pays(vocabulary):  # where kernels draw, they make only what they need of it
-        noise = np.empty((len(rows), vocabulary))
-        for seed, by_seed in _groups(rows, lambda row: row.request.params.seed).items():
-            noise[by_seed] = gumbel(seed, sequences[by_seed], steps[by_seed], vocabulary)
-    for params, group in _groups(rows, lambda row: row.settings).items():
-        context = None
-        if params.looks_back:
-            context = [Context(rows[i].prefix.tokens, tuple(rows[i].tokens), rows[i].mu) for i in group]
-        drawn = draw_rows(
-            logits[group],
-            params,
-            rows[group[0]].request.params.seed,
-            sequences[group],
-            steps[group],
-            context=context,
-            noise=None if noise is None else noise[group],
-            whole=any(rows[i].shown or rows[i].begins for i in group),
-        )
-        tokens[group] = drawn.tokens
-        for at, index in enumerate(group):
-            row, state = rows[index], drawn.state
-            facts = drawn.raw_logprobs[at], drawn.processed_logprobs[at]
-            if row.begins and state:
-                tokens[index] = row.request.begin[len(row.tokens)]
-                facts = state.raw_logprobs[at, tokens[index]], state.logprobs[at, tokens[index]]
-            row.raw.append(float(facts[0]))
-            row.processed.append(float(facts[1]))
-            row.entropies.append(float(drawn.entropies[at]))
-            if params.mirostat_tau > 0:
-                before = first_mu(params) if row.mu is None else row.mu
-                row.mu = float(next_mu(before, row.processed[-1], params))
-            row.alternatives = _alternatives(state, at, row.shown) if state else ()
-    return tokens
-
-
-def _alternatives(state: Processed, at: int, count: int) -> tuple[Alternative, ...]:
-    """Return the tokens of largest logit in a row, largest first, ties by id."""
-    if not count:
-        return ()
-    scores = state.raw[at]
-    best = np.flatnonzero(scores >= np.partition(scores, -count)[-count])
-    best = best[np.argsort(-scores[best], kind="stable")][:count]
-    return tuple(
-        Alternative(int(token), float(state.raw_logprobs[at, token]), float(state.logprobs[at, token]))
-        for token in best
-    )
-
-
-def _groups(rows: list[_Row], key: Callable[[_Row], Key]) -> dict[Key, list[int]]:
-    groups: dict[Key, list[int]] = {}
-    for index, row in enumerate(rows):
-        groups.setdefault(key(row), []).append(index)
-    return groups
-
-
-def _completion(model: LogitsModel, row: _Row, reason: FinishReason) -> Completion:
-    length = len(row.tokens)
-    return Completion(
-        prompt=row.request.prompt,
-        text=model.decode(row.tokens),
-        tokens=tuple(row.tokens),
-        raw_logprobs=tuple(row.raw[:length]),
-        processed_logprobs=tuple(row.processed[:length]),
-        entropies=tuple(row.entropies),
-        finish_reason=reason,
-        params=row.request.params,
-        prompt_id=row.request.prompt_id,
-        sample=row.request.sample,
-        model=model.info.identity,
-    )
-
-
-class _Prefixes:
-    """Reads each prompt once; keeps the last few, as requests come prompt by prompt or temperature by temperature."""
-
-    KEEP = 64
-
-    def __init__(self, model: LogitsModel) -> None:
-        self.model = model
-        self.known: dict[PromptText, Prefix] = {}
-
-    def of(self, prompt: PromptText) -> Prefix:
-        if prompt not in self.known:
-            self.known[prompt] = read_prompt(self.model, prompt)
-            if len(self.known) > self.KEEP:
-                self.known.pop(next(iter(self.known)))
-        return self.known[prompt]
-
-
-def read_prompt(model: Model, prompt: PromptText) -> Prefix:
-    """Return the prefix of a prompt, with room for at least one token after it.
-
-    Raises:
-        PromptError: the prompt is empty or fills the model's context.
-        ChatTemplateError: the prompt is a conversation, and the model has no template or its template refuses it.
-        NoLogitsError: the model gives text only.
-    """
-    model = require_logits(model)
-    if not prompt:
-        raise PromptError("the prompt is empty")
-    tokens, context = _encoded(model, prompt), model.info.context
-    if len(tokens) >= context:
-        raise PromptError(f"the prompt has {len(tokens)} tokens; the context of {model.info.name} holds {context}")
-    return model.prefill(tokens)
-
-
-def _encoded(model: LogitsModel, prompt: PromptText) -> list[int]:
-    if isinstance(prompt, str):
-        return model.encode(prompt)
-    if not isinstance(model, ChatModel):
-        raise ChatTemplateError(f"{model.info.name} has no chat template: it continues texts, it answers no messages")
-    return model.encode_chat(prompt)
-
-
-class TextStream:
-    """Turns tokens into text as they come, never showing half a character.
-
-    Example:
-        >>> from tempering import load_model
-        >>> model = load_model("embedded")
-        >>> stream = TextStream(model)
-        >>> "".join(stream.push(token) for token in model.encode(" a café")[1:]) + stream.rest()
-        ' a café'
-    """
-
-    def __init__(self, model: LogitsModel) -> None:
-        self.model = model
-        self.tokens: list[int] = []
-        self.shown = 0
-
-    def push(self, token: int) -> str:
-        """Return the text that this token completes; empty while a character is not whole."""
-        self.tokens.append(token)
-        text = self.model.decode(self.tokens)
-        if text.endswith("\ufffd"):
-            return ""
-        new, self.shown = text[self.shown :], len(text)
-        return new
-
-    def rest(self) -> str:
-        """Return what is left at the end, broken characters included."""
-        text = self.model.decode(self.tokens)
-        new, self.shown = text[self.shown :], len(text)
-        return new

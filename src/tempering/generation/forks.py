@@ -14,7 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from tempering.errors import ParameterError
-from tempering.generation.decode import Request, read_prompt
+from tempering.generation.prompts import read_prompt
+from tempering.generation.request import Request
 from tempering.models.base import Batch, LogitsModel, Model, PromptText, require_logits
 from tempering.params import SamplingParams
 from tempering.sampling.forks import envelope, fork_scores, refuse_moving_sets

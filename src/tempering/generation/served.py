@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from tempering.generation.completion import Completion
+from tempering.generation.request import Request
 from tempering.models.base import Answer, TextModel, TextRequest
 from tempering.sampling.noise import sequence_of
-
-if TYPE_CHECKING:
-    from tempering.generation.decode import Request
 
 
 def server_seed(seed: int, prompt_id: str, sample: int) -> int:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tempering.generation.completion import Completion
-from tempering.generation.decode import Request, generate
+from tempering.generation.decode import generate
+from tempering.generation.request import Request
 from tempering.measures.base import Measure, Samples, Values
 from tempering.models.base import ChatModel, Model, TextModel, conversation
 from tempering.params import SamplingParams

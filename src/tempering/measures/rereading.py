@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tempering.errors import PromptError
 from tempering.generation.completion import Completion
-from tempering.generation.decode import read_prompt
+from tempering.generation.prompts import read_prompt
 from tempering.measures.base import Measure, Samples, Values
 from tempering.measures.words import sentences
 from tempering.models.base import LogitsModel

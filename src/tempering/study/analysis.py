@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tempering.errors import StoreError
-from tempering.generation.decode import read_prompt
+from tempering.generation.prompts import read_prompt
 from tempering.measures import measure as measure_of
 from tempering.measures.base import Samples
 from tempering.models.base import LogitsModel, shown_prompt

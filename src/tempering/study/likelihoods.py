@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from tempering.generation.completion import Completion
-from tempering.generation.decode import read_prompt
+from tempering.generation.prompts import read_prompt
 from tempering.models.base import LogitsModel
 from tempering.params import SamplingParams
 from tempering.sampling.distribution import process

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tempering.errors import ModelError
-from tempering.generation.decode import Request, generate, read_prompt
+from tempering.generation.decode import generate
+from tempering.generation.prompts import read_prompt
+from tempering.generation.request import Request
 from tempering.models.base import LogitsModel, Model, PromptText
 from tempering.models.openai import OpenAIModel
 from tempering.params import SamplingParams

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from tempering.errors import PromptError
 from tempering.generation.completion import Completion
 from tempering.generation.coupled import Sharing, bundles, generate_coupled
-from tempering.generation.decode import BATCH, Request, generate, read_prompt
+from tempering.generation.decode import BATCH, generate
+from tempering.generation.prompts import read_prompt
+from tempering.generation.request import Request
 from tempering.models.base import Model, TextModel
 from tempering.models.openai import OpenAIModel
 from tempering.study.analysis import NEXT_TOKEN, load_results, next_token_of, next_token_record, samples_of

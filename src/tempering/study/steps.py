@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tempering.generation.decode import Request, generate, read_prompt
+from tempering.generation.decode import generate
+from tempering.generation.prompts import read_prompt
+from tempering.generation.request import Request
 from tempering.models.base import LogitsModel
 from tempering.params import SamplingParams
 from tempering.sampling.penalties import Context

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tempering.generation.completion import Completion
-from tempering.generation.decode import read_prompt
+from tempering.generation.prompts import read_prompt
 from tempering.models.base import LogitsModel
 from tempering.sampling.thermodynamics import Thermodynamics, thermodynamics
 from tempering.study.plan import StudyPlan

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tempering.errors import PromptError
-from tempering.generation.decode import Request, generate
+from tempering.generation.decode import generate
+from tempering.generation.request import Request
 from tempering.models.base import LogitsModel, Model, TextModel, TextRequest
 from tempering.params import SamplingParams
 

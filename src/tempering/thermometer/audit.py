@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from tempering.errors import ParameterError, PromptError
 from tempering.generation.completion import Completion
-from tempering.generation.decode import Request, generate, read_prompt
+from tempering.generation.decode import generate
+from tempering.generation.prompts import read_prompt
+from tempering.generation.request import Request
 from tempering.models.base import LogitsModel, Model, PromptText
 from tempering.params import SamplingParams
 from tempering.sampling.distribution import logprob

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tempering.errors import GoalError, ServerError
-from tempering.generation.decode import Request, generate
+from tempering.generation.decode import generate
+from tempering.generation.request import Request
 from tempering.models.base import TextModel
 from tempering.tuning.plan import TunePlan
 from tempering.tuning.space import Setting

@@ -11,7 +11,7 @@ import numpy as np
 
 from tempering.errors import GoalError, GraderError
 from tempering.generation.completion import Completion
-from tempering.generation.decode import Request
+from tempering.generation.request import Request
 from tempering.measures import MEASURES, measure, measure_exists
 from tempering.measures.accuracy import majority_at, pass_at
 from tempering.measures.base import Samples

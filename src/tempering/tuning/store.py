@@ -16,7 +16,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tempering.generation.completion import Completion
-from tempering.generation.decode import Request, generate
+from tempering.generation.decode import generate
+from tempering.generation.request import Request
 from tempering.models.base import Model
 from tempering.params import SamplingParams
 from tempering.study.manifest import RunManifest

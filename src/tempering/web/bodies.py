@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt, StrictStr, ValidationError
 
 from tempering.errors import ParameterError
-from tempering.generation.decode import Request
+from tempering.generation.request import Request
 from tempering.models.base import Message, PromptText
 from tempering.models.chat import render_chat
 from tempering.params import SamplingParams

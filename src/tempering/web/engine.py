@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tempering.errors import LogitsError, ModelError, TemperingError
-from tempering.generation.decode import Decoder, Drawn, Request
+from tempering.generation.decode import Decoder, Drawn
+from tempering.generation.request import Request
 from tempering.models.base import LogitsModel
 from tempering.web.limits import Limits
 from tempering.web.metrics import Metrics

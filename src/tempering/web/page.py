@@ -17,9 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 from tempering._version import __version__
 from tempering.errors import ParameterError, PromptError
-from tempering.generation.decode import Alternative, Drawn, TextStream
-from tempering.generation.decode import Request as Text
+from tempering.generation.decode import Drawn
 from tempering.generation.forks import fork_tree
+from tempering.generation.request import Request as Text
+from tempering.generation.row import Alternative
+from tempering.generation.stream import TextStream
 from tempering.models.base import LogitsModel
 from tempering.orders import ENGINES
 from tempering.params import SamplingParams

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tempering.generation.decode import Drawn, TextStream
+from tempering.generation.decode import Drawn
+from tempering.generation.stream import TextStream
 from tempering.models.base import LogitsModel
 
 UNLIKELY = -9999.0

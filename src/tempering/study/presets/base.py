@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from tempering.errors import ChatTemplateError, ParameterError, PlanError
-from tempering.generation.decode import read_prompt
+from tempering.generation.prompts import read_prompt
 from tempering.models.base import ChatModel, Message, Model, TextModel
 from tempering.study.plan import StudyPlan, make_plan
 

@@ -1,0 +1,49 @@
+"""Prompts read by a model, each once. Knows texts and conversations; knows nothing of what is drawn after them."""
+
+from __future__ import annotations
+
+from tempering.errors import ChatTemplateError, PromptError
+from tempering.models.base import ChatModel, LogitsModel, Model, Prefix, PromptText, require_logits
+
+
+class Prefixes:
+    """Reads each prompt once; keeps the last few, as requests come prompt by prompt or temperature by temperature."""
+
+    KEEP = 64
+
+    def __init__(self, model: LogitsModel) -> None:
+        self.model = model
+        self.known: dict[PromptText, Prefix] = {}
+
+    def of(self, prompt: PromptText) -> Prefix:
+        """Return the prefix of a prompt; errors as in ``read_prompt``."""
+        if prompt not in self.known:
+            self.known[prompt] = read_prompt(self.model, prompt)
+            if len(self.known) > self.KEEP:
+                self.known.pop(next(iter(self.known)))
+        return self.known[prompt]
+
+
+def read_prompt(model: Model, prompt: PromptText) -> Prefix:
+    """Return the prefix of a prompt, with room for at least one token after it.
+
+    Raises:
+        PromptError: the prompt is empty or fills the model's context.
+        ChatTemplateError: the prompt is a conversation, and the model has no template or its template refuses it.
+        NoLogitsError: the model gives text only.
+    """
+    model = require_logits(model)
+    if not prompt:
+        raise PromptError("the prompt is empty")
+    tokens, context = _encoded(model, prompt), model.info.context
+    if len(tokens) >= context:
+        raise PromptError(f"the prompt has {len(tokens)} tokens; the context of {model.info.name} holds {context}")
+    return model.prefill(tokens)
+
+
+def _encoded(model: LogitsModel, prompt: PromptText) -> list[int]:
+    if isinstance(prompt, str):
+        return model.encode(prompt)
+    if not isinstance(model, ChatModel):
+        raise ChatTemplateError(f"{model.info.name} has no chat template: it continues texts, it answers no messages")
+    return model.encode_chat(prompt)
