@@ -123,7 +123,9 @@ def make_pool() -> dict[str, np.ndarray]:
             evaluator = ModelEvaluator(task, goal, store.write, seed=0, greedy_repeats=False)
             every = [*evaluator.prompts, *evaluator.held_out]
             asks = [Ask(Setting(t), p, g) for g in range(POOL_SAMPLES) for t in POOL_T for p in every]
-            told = evaluator.evaluate(asks)
+            # What is asked first is what new words are counted against: one text of each prompt at each T.
+            first = len(POOL_T) * len(every)
+            told = [*evaluator.evaluate(asks[:first]), *evaluator.evaluate(asks[first:])]
         shape = (len(every), len(POOL_T), POOL_SAMPLES)
         values = {name: np.full(shape, np.nan) for name in names}
         for one in told:
