@@ -1,8 +1,8 @@
 """What each kind of server can express of ``SamplingParams``, and in which words. Knows nothing of HTTP.
 
 A field that a server cannot express must be off, or the settings are refused; every field that it can express is sent,
-off or not, so that no default of the server acts in its place. The orders and limits are those of the servers' source,
-read at the versions that ``docs/models.md`` names; ``tempering doctor`` measures what a server really does.
+off or not, so that no default of the server acts in its place. ``docs/models.md`` says which kinds were run against a
+real server and which were not; ``tempering doctor`` measures what a server really does.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from tempering.report.data import data_of
 from tempering.report.methods import methods
 from tempering.report.numbers import interval, number, temperature
 from tempering.report.parts import document, scrolled, section, table
+from tempering.report.probes import probe_box
 from tempering.report.texts import texts
 from tempering.report.untrusted import escaped, visible_token
 from tempering.report.words import summary, trend_groups
@@ -45,6 +46,7 @@ def build_report(results: StudyResults) -> str:
         section("Correlations", correlations(results)),
         section("Texts side by side", texts(results)),
         section("The audit: what acts beside temperature", audit_box(results.audit) if results.audit else ""),
+        section("The server: what it does", probe_box(results.manifest.probe) if results.manifest.probe else ""),
         section("The steps: entropy, heat capacity, information", thermodynamics(results)),
         section("One next token", _next_token(results.next_token) if results.next_token else ""),
         section("Methods", methods(results)),

@@ -213,7 +213,8 @@ def _engine(answer: Recommendation, target: str | None) -> str:
 
 
 def _done(answer: Recommendation) -> str:
-    more = "none needed" if answer.more_samples is None else f"about {answer.more_samples:,} texts more would decide"
+    finer = "make the interval as narrow as the margin" if answer.kind == "value" else "decide"
+    more = "none needed" if answer.more_samples is None else f"about {answer.more_samples:,} texts more would {finer}"
     order = (answer.params or {}).get("order", "")
     goal = f"{answer.goal.name}: {answer.goal.in_words()}; smallest difference that matters {answer.goal.margin:g}"
     pairs = [
