@@ -16,8 +16,8 @@ def probe_box(probe: Mapping[str, Any]) -> str:
         probe: as ``Probe.as_dict`` gives it and the manifest of a run keeps it.
     """
     rows = [[escaped(str(finding[key])) for key in ("question", "verdict", "answer")] for finding in probe["findings"]]
+    asked = f"Asked before the study, with {int(probe['requests'])} texts"
     return (
-        f"<p>Asked before the study, with {int(probe['requests'])} texts: what {escaped(str(probe['engine']))} does with "
-        "the settings that it is sent, and what it does unasked.</p>"
-        + table("What the server does", ["question", "", "answer"], rows)
+        f"<p>{asked}: what {escaped(str(probe['engine']))} does with the settings that it is sent, and what it does "
+        "unasked.</p>" + table("What the server does", ["question", "", "answer"], rows)
     )
