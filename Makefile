@@ -12,7 +12,7 @@ study: $(VENV)/.installed ## a temperature study of the embedded model
 	$(BIN)/tempering study
 
 test: $(VENV)/.installed-test ## the whole suite; engines that are not there are skipped and listed
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 test-engines: $(VENV)/.installed-engines ## tests against torch, transformers and chromium; nothing skips
 	TEMPERING_ENGINES=required $(BIN)/python -m pytest -q -m engine

@@ -19,7 +19,7 @@ SAMPLING = "Sampling"
 
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="The model: see tempering models. [default: embedded]", show_default=False),
+    typer.Option("--model", "-m", help="The model: see tempering models. (default: embedded)", show_default=False),
 ]
 
 Chat = Annotated[

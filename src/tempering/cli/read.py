@@ -43,7 +43,7 @@ def read(
     temperatures: Annotated[
         str | None,
         typer.Option(
-            "--temperatures", "-T", help=f"What the server is asked for. [default: {ASKED}]", show_default=False
+            "--temperatures", "-T", help=f"What the server is asked for. (default: {ASKED})", show_default=False
         ),
     ] = None,
     samples: Annotated[

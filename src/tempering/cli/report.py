@@ -28,7 +28,7 @@ def report(
     against: Annotated[
         float | None,
         typer.Option(
-            "--against", help="The T that the others are compared with. [default: nearest to 1]", show_default=False
+            "--against", help="The T that the others are compared with. (default: nearest to 1)", show_default=False
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print its place and how complete the run is.")] = False,

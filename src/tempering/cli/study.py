@@ -54,27 +54,27 @@ def study(
         typer.Option(
             "--temperatures",
             "-T",
-            help="0:2:0.25, 0,0.5,1 or auto:9 (equally told apart) [default: ten from 0 to 2]",
+            help="0:2:0.25, 0,0.5,1 or auto:9 (equally told apart) (default: ten from 0 to 2)",
             show_default=False,
         ),
     ] = None,
     samples: Annotated[
         int | None,
-        typer.Option("--samples", "-n", help="Texts of each prompt at each T. [default: 3]", show_default=False),
+        typer.Option("--samples", "-n", help="Texts of each prompt at each T. (default: 3)", show_default=False),
     ] = None,
     max_tokens: Annotated[
         int | None,
-        typer.Option("--max-tokens", help="The longest a text may become. [default: 160]", show_default=False),
+        typer.Option("--max-tokens", help="The longest a text may become. (default: 160)", show_default=False),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="The seed of all noise. [default: 0]", show_default=False)
+        int | None, typer.Option("--seed", help="The seed of all noise. (default: 0)", show_default=False)
     ] = None,
     grader: Annotated[
         str | None,
         typer.Option(
             "--grader",
             help="How answers are graded: exact, contains, regex:PATTERN, number:TOLERANCE, choice:LETTERS, "
-            "json_schema:FILE, FILE.py:FUNCTION. [default: exact where prompts have expected answers]",
+            "json_schema:FILE, FILE.py:FUNCTION. (default: exact where prompts have expected answers)",
             show_default=False,
             rich_help_panel=MEASURING,
         ),
@@ -123,21 +123,21 @@ def study(
         float | None,
         typer.Option(
             "--judge-temperature",
-            help="What it answers at. [default: 0]",
+            help="What it answers at. (default: 0)",
             show_default=False,
             rich_help_panel=MEASURING,
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", help="The name of the run. [default: stories]", show_default=False)
+        str | None, typer.Option("--name", help="The name of the run. (default: stories)", show_default=False)
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The run folder. [default: runs/NAME]", show_default=False)
+        Path | None, typer.Option("--out", help="The run folder. (default: runs/NAME)", show_default=False)
     ] = None,
     against: Annotated[
         float | None,
         typer.Option(
-            "--against", help="The T that the others are compared with. [default: nearest to 1]", show_default=False
+            "--against", help="The T that the others are compared with. (default: nearest to 1)", show_default=False
         ),
     ] = None,
     rate: Annotated[

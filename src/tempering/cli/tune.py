@@ -43,7 +43,7 @@ def tune(
     target: Annotated[
         str | None,
         typer.Option(
-            "--for", help="Tune under the order of this engine, and export for it. [default: none]", show_default=False
+            "--for", help="Tune under the order of this engine, and export for it. (default: none)", show_default=False
         ),
     ] = None,
     export: Annotated[
@@ -61,7 +61,7 @@ def tune(
     ] = 1.0,
     temperatures: Annotated[
         str | None,
-        typer.Option("--temperatures", "-T", help="Candidates. [default: 0:2:0.05]", show_default=False),
+        typer.Option("--temperatures", "-T", help="Candidates. (default: 0:2:0.05)", show_default=False),
     ] = None,
     truncation: Annotated[
         bool, typer.Option("--truncation", help="Also search top-p and min-p, each with the same budget.")
@@ -79,7 +79,7 @@ def tune(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="The seed of all noise.")] = 0,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The folder. [default: runs/tune-TASK]", show_default=False)
+        Path | None, typer.Option("--out", help="The folder. (default: runs/tune-TASK)", show_default=False)
     ] = None,
     goals: Annotated[
         bool, typer.Option("--goals", help="List the use cases, or show that of --goal, and stop.")
