@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -140,7 +141,6 @@ def test_a_cliff_is_found_where_there_is_one(results: StudyResults) -> None:
     plan = results.plan.model_copy(update={"prompts": ids, "temperatures": tuple(temperatures)})
     steep = replace(results, plan=plan, values=pl.DataFrame(rows))
     assert re.match(r"The slope of accuracy changes at T = (0\.[6-9]|1\.)", _cliff(steep)[0])
-    level = steep.values.with_columns(
-        ((pl.col("sample") + pl.col("temperature") * 5).round().cast(int) % 2).cast(float).alias("value")
-    )
+    coins = np.random.default_rng(1).integers(0, 2, len(rows)).astype(float)
+    level = steep.values.with_columns(pl.Series("value", coins))
     assert _cliff(replace(steep, values=level)) == ["No cliff: no change of slope over T is detected."]
