@@ -15,8 +15,8 @@ from tempering.report.arms import build_arms_report
 from tempering.report.builtin import _cliff, findings_of
 from tempering.report.page import build_report
 from tempering.study.arms import Arms, folder_of, load_arms
-from tempering.study.plan import Prompt
 from tempering.study.presets.base import plans_of, preset
+from tempering.study.prompts import Prompt
 from tempering.study.results import StudyResults
 from tempering.study.run import run_study
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tempering.errors import UsageError
-from tempering.study.plan import Prompt, StudyPlan, make_plan, read_plan_file, read_prompts, temperatures_of
+from tempering.study.plan import StudyPlan, make_plan, read_plan_file, temperatures_of
+from tempering.study.prompts import Prompt, read_prompts
 
 
 def test_the_built_in_plan_is_the_promised_one() -> None:

@@ -228,7 +228,7 @@ def study(
 
 
 def _prompts(texts: list[str] | None, file: Path | None) -> Any:
-    from tempering.study.plan import read_prompts  # noqa: PLC0415
+    from tempering.study.prompts import read_prompts  # noqa: PLC0415
 
     if texts and file:
         raise UsageError("give prompts with --prompt or with --prompts, not both")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -22,14 +17,14 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     field_validator,
-    model_validator,
 )
 
 from tempering.errors import ParameterError, PlanError
 from tempering.measures.graders import grader_options
-from tempering.models.base import Message, PromptText, conversation, shown_prompt
+from tempering.models.base import shown_prompt
 from tempering.params import SamplingParams
-from tempering.study.prompts import STORY_OPENINGS
+from tempering.study.files import read_yaml
+from tempering.study.prompts import STORY_OPENINGS, Prompt, read_prompts
 
 TEMPERATURES = (0.0, 0.3, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 2.0)
 MAX_RANGE = 10_000
@@ -42,74 +37,6 @@ Temperature = Annotated[
     BeforeValidator(lambda value: math.inf if value == "inf" else value),
     PlainSerializer(lambda value: "inf" if math.isinf(value) else value),
 ]
-
-
-class _Yaml(yaml.SafeLoader):
-    """The safe loader with the numbers of YAML 1.2: 0:2:0.25 is text (in 1.1 a number to the base of 60)."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - the base class declares it
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":int", ":float"))]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-_Yaml.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?\d+$"), list("-+0123456789"))
-_Yaml.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(\.\d+|\d+\.\d*([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.inf|\.nan)$", re.IGNORECASE),
-    list("-+.0123456789"),
-)
-
-
-class Prompt(BaseModel):
-    """A prompt, the id that its noise is keyed by, and the answers that count as right, if it is a question.
-
-    Attributes:
-        id: what the noise is keyed by; it does not depend on the expected answers.
-        text: a text to continue; or else
-        messages: a conversation to answer.
-        expected: answers that count as right, for the grader of the plan; none where nothing is to be graded.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str = Field(min_length=1, max_length=200)
-    text: str = ""
-    messages: tuple[Message, ...] = ()
-    expected: tuple[str, ...] = ()
-
-    @field_validator("expected", mode="before")
-    @classmethod
-    def _read_expected(cls, value: object) -> object:
-        return expected_of(value)
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Prompt:
-        if bool(self.text) == bool(self.messages):
-            raise ValueError(f"prompt {self.id!r} needs a text or messages, not both")
-        return self
-
-    @property
-    def content(self) -> PromptText:
-        """The text, or the messages."""
-        return self.text or self.messages
-
-    @classmethod
-    def of(cls, content: PromptText) -> Prompt:
-        """Return a prompt whose id is a hash of its content, so that the id does not depend on its place in a file.
-
-        Example:
-            >>> Prompt.of("Once upon a time").id
-            'e286222c'
-        """
-        name = hashlib.sha256(shown_prompt(content).encode()).hexdigest()[:8]
-        return cls(id=name, text=content) if isinstance(content, str) else cls(id=name, messages=content)
-
-    def as_chat(self, system: str = "") -> Prompt:
-        """Return the prompt with its text as the user's message, after the system's if there is one."""
-        if self.messages:
-            return self
-        return Prompt(id=self.id, messages=conversation(self.text, system), expected=self.expected)
 
 
 class StudyPlan(BaseModel):
@@ -298,11 +225,7 @@ def make_plan(values: Mapping[str, Any]) -> StudyPlan:
 
 def read_plan_file(path: Path) -> dict[str, Any]:
     """Return the keys of a YAML (or JSON) plan file; ``prompts`` may name a prompt file beside it."""
-    text = _read_text(path)
-    try:
-        values = yaml.load(text, _Yaml)  # noqa: S506 - a safe loader
-    except yaml.YAMLError as problem:
-        raise PlanError(f"{path} is not YAML: {' '.join(str(problem).split())}") from None
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise PlanError(f"{path} must hold keys such as 'model:' and 'temperatures:'")
     if isinstance(prompts := values.get("prompts"), str):
@@ -324,84 +247,6 @@ def _beside(path: Path, grader: str | dict[str, Any]) -> dict[str, Any]:
     if place.endswith(".py"):
         options["function"] = f"{path.parent / place}{colon}{name}"
     return options
-
-
-def expected_of(value: object) -> object:
-    """Return expected answers as a tuple of texts; a lone text or number is one answer.
-
-    Example:
-        >>> expected_of(42), expected_of(["a", "b"])
-        (('42',), ('a', 'b'))
-    """
-    items = value if isinstance(value, list | tuple) else () if value is None else (value,)
-    return tuple(str(item) if isinstance(item, int | float) and not isinstance(item, bool) else item for item in items)
-
-
-def read_prompts(path: Path) -> list[Prompt]:
-    """Read prompts: JSON Lines, CSV, a JSON or YAML list, or a text a line.
-
-    JSON Lines and lists hold texts or objects with ``text`` or ``messages``, and ``id`` and ``expected`` (an answer or
-    a list of them) if wanted. CSV has a column ``text``, and columns ``id`` and ``expected`` (answers divided by ``|``)
-    if wanted.
-
-    Raises:
-        PlanError: the file is missing, holds no prompt, or has a line that is not a prompt; the line is named.
-    """
-    text = _read_text(path)
-    prompts = []
-    if path.suffix in {".json", ".yaml", ".yml"}:
-        try:
-            items = yaml.load(text, _Yaml)  # noqa: S506 - a safe loader
-        except yaml.YAMLError as problem:
-            raise PlanError(f"{path} is not YAML: {' '.join(str(problem).split())}") from None
-        lines = list(enumerate(items if isinstance(items, list) else [items], 1))
-    elif path.suffix == ".csv":
-        lines = list(enumerate(_rows(path, text), 1))
-    else:
-        lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    for number, line in lines:
-        try:
-            record = json.loads(line) if path.suffix == ".jsonl" else line
-            prompts.append(_prompt(record))
-        except (ValueError, KeyError, TypeError):
-            raise PlanError(
-                f"{path}, prompt {number}: expected a text, or an object with 'text' or 'messages', 'id' and 'expected'"
-            ) from None
-    if not prompts:
-        raise PlanError(f"{path} holds no prompt")
-    return prompts
-
-
-def _prompt(record: object) -> Prompt:
-    if isinstance(record, str):
-        return Prompt.of(record)
-    if not isinstance(record, dict):
-        raise TypeError
-    messages = tuple(Message(**message) for message in record.get("messages", ()))
-    content = messages or record["text"]
-    prompt = Prompt.of(content)
-    name = str(record["id"]) if record.get("id") is not None else prompt.id
-    return Prompt(id=name, text=prompt.text, messages=prompt.messages, expected=record.get("expected", ()))
-
-
-def _rows(path: Path, text: str) -> list[dict[str, Any]]:
-    table = csv.DictReader(io.StringIO(text))
-    if "text" not in (table.fieldnames or ()):
-        raise PlanError(f"{path} needs a first line with the columns text, and id and expected if wanted")
-    rows = []
-    for row in table:
-        answers = [part.strip() for part in (row.get("expected") or "").split("|") if part.strip()]
-        rows.append({"text": row["text"], "id": row.get("id") or None, "expected": answers})
-    return rows
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as problem:
-        raise PlanError(f"cannot read {path}: {problem.strerror}") from None
-    except UnicodeDecodeError:
-        raise PlanError(f"cannot read {path}: it is not UTF-8 text") from None
 
 
 def _short(value: object) -> str:

@@ -19,7 +19,7 @@ from tempering.measures.graders import Grader, make_grader, normalised
 from tempering.measures.training_text import shipped_filter_of
 from tempering.models.base import LogitsModel
 from tempering.params import SamplingParams
-from tempering.study.plan import Prompt
+from tempering.study.prompts import Prompt
 from tempering.tuning.evaluator import Ask, Told
 from tempering.tuning.goals import TASK_MEASURES, Goal, limits
 from tempering.tuning.space import Setting

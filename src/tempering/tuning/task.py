@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tempering.errors import ParameterError, PlanError
 from tempering.params import SamplingParams
-from tempering.study.plan import Prompt, make_plan, read_plan_file, read_prompts
+from tempering.study.plan import make_plan, read_plan_file
+from tempering.study.prompts import Prompt, read_prompts
 from tempering.tuning.prompts import OPENINGS
 
 HELD_OUT = 1 / 3

@@ -7,6 +7,7 @@ import contextlib
 import json
 import secrets
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -108,7 +109,7 @@ class _Choice:
     prompt_tokens: int = 0
 
 
-class _Form:
+class _Form(ABC):
     """The form of an answer; one subclass a route."""
 
     kind, chunk_kind, prefix = "", "", ""
@@ -173,11 +174,13 @@ class _Form:
         """Return the choices of an event before any text; none if the route has no such event."""
         return []
 
+    @abstractmethod
     def content(self, choice: _Choice) -> dict[str, Any]:
-        raise NotImplementedError
+        """Return what a whole choice says."""
 
+    @abstractmethod
     def delta(self, index: int, piece: Piece) -> dict[str, Any]:
-        raise NotImplementedError
+        """Return what an event adds to a choice."""
 
 
 class _Completions(_Form):
