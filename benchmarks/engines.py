@@ -1,4 +1,4 @@
-"""Tokens a second of the same 10 M-parameter weights through each engine, against the engines' own loops.
+"""Tokens a second of the same 5.9 M-parameter weights through each engine, against the engines' own loops.
 
 Run: ``python benchmarks/engines.py --out build/engines``. Every contender runs in a process of its own; contenders take
 turns within a round, and the table holds medians over rounds with the smallest and largest. All draw untruncated at

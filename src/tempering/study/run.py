@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -210,7 +210,7 @@ def _probed(plan: StudyPlan, model: Model, folder: Path) -> dict[str, Any] | Non
 def _generate_missing(store: RunStore, model: Model, on_progress: Callable[[Progress], None] | None) -> None:
     """Generate and store what is missing; texts are held a batch at a time."""
     total, held = count_requests(store.plan), len(store.stored)
-    missing = [request for request in requests_of(store.plan) if _key(request) not in store.stored]
+    missing = (request for request in requests_of(store.plan) if _key(request) not in store.stored)
     limit, begun, drawn, ahead = store.plan.max_tokens, time.monotonic(), 0, 0
 
     def report() -> None:
@@ -233,7 +233,7 @@ def _generate_missing(store: RunStore, model: Model, on_progress: Callable[[Prog
 
 
 def _completions(
-    model: Model, requests: list[Request], on_token: Callable[[Request, int], None]
+    model: Model, missing: Iterable[Request], on_token: Callable[[Request, int], None]
 ) -> Iterator[Completion]:
     """Yield the completions of requests; texts that differ only in T are decoded together while that saves.
 
@@ -241,8 +241,9 @@ def _completions(
     so that an unfinished run holds whole temperatures.
     """
     if isinstance(model, TextModel):
-        yield from generate(model, requests)
+        yield from generate(model, missing)
         return
+    requests = list(missing)
     together, sharing = bundles(requests), Sharing()
     trial = max(1, BATCH // max(map(len, together), default=1))
 
