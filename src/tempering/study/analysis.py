@@ -16,7 +16,7 @@ from tempering.measures.base import Samples
 from tempering.models.base import LogitsModel, shown_prompt
 from tempering.sampling.distribution import process
 from tempering.statistics import curve_band, rank_trend, t_mean, wilson
-from tempering.study.audit import AUDIT, Audit, audit_from
+from tempering.study.audit import AUDIT, audit_from
 from tempering.study.comparisons import compared, comparisons_of, reference_of
 from tempering.study.curves import read_curves
 from tempering.study.plan import StudyPlan
@@ -24,7 +24,7 @@ from tempering.study.presets.turning import read_turning
 from tempering.study.relations import correlations_of, headlines, slopes_of, units
 from tempering.study.results import NextToken, StudyResults
 from tempering.study.sources import Sources, identities_of, measure_values, measured_before, notes_of, samples_with
-from tempering.study.store import read_completions, read_run, sort_completions
+from tempering.study.store import read_completions, read_made, read_run, sort_completions
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,8 +46,13 @@ def load_results(folder: Path, sources: Sources | None = None, *, against: float
         RunFormatError: another version of the format.
         ParameterError: ``against`` is no temperature of the plan.
     """
-    sources, before = sources or Sources(), measured_before(folder)
-    run, samples = read_run(folder), samples_of(folder, sources)
+    sources = sources or Sources()
+    return analyse(folder, samples_of(folder, sources), sources, against=against)
+
+
+def analyse(folder: Path, samples: Samples, sources: Sources, *, against: float | None = None) -> StudyResults:
+    """Return what a run folder holds, its samples read already (``samples_of``); otherwise as ``load_results``."""
+    run, before = read_run(folder), measured_before(folder)
     try:
         record = json.loads((folder / NEXT_TOKEN).read_text(encoding="utf-8"))
         next_token = _next_token_from(record)
@@ -68,7 +73,7 @@ def load_results(folder: Path, sources: Sources | None = None, *, against: float
         comparisons=comparisons_of(values, run.plan, compared(chosen), reference),
         against=reference,
         next_token=next_token,
-        audit=_audit(folder),
+        audit=read_made(folder / AUDIT, audit_from),
         turning=read_turning(folder),
         thermodynamics=curves,
         between=between,
@@ -90,15 +95,6 @@ def samples_of(folder: Path, sources: Sources | None = None) -> Samples:
         raise StoreError(f"{folder} holds no sample yet; repeat the study to go on")
     exemplars = {c.prompt_id: c.text for c in stored if c.params.temperature == 0 and c.sample == 0}
     return samples_with(run.plan, completions, exemplars, sources or Sources(), measured_before(folder))
-
-
-def _audit(folder: Path) -> Audit | None:
-    """Return the audit of a folder; None in one that was made without, as of a server or by an earlier version."""
-    path = folder / AUDIT
-    try:
-        return audit_from(path.read_text(encoding="utf-8")) if path.exists() else None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise StoreError(f"{path} is damaged; remove it and repeat the study to make it again") from None
 
 
 def _numbers(frame: pl.DataFrame, plan: StudyPlan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

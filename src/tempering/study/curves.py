@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tempering.errors import StoreError
 from tempering.measures import measure as measure_of
 from tempering.measures.base import Samples
 from tempering.models.base import LogitsModel
@@ -23,7 +22,7 @@ from tempering.study.between import (
 )
 from tempering.study.results import StudyResults
 from tempering.study.sources import COSTLY
-from tempering.study.store import write_atomically
+from tempering.study.store import read_made, write_atomically
 from tempering.study.thermodynamics import THERMODYNAMICS, ThermodynamicCurves, study_thermodynamics
 
 
@@ -33,21 +32,8 @@ def read_curves(folder: Path) -> tuple[ThermodynamicCurves | None, tuple[Between
     Raises:
         StoreError: a file is damaged.
     """
-    found: list[ThermodynamicCurves | None] = [None]
-    rows: tuple[Between, ...] = ()
-    for name in (THERMODYNAMICS, BETWEEN):
-        path = folder / name
-        try:
-            if not path.exists():
-                continue
-            text = path.read_text(encoding="utf-8")
-            if name == THERMODYNAMICS:
-                found = [ThermodynamicCurves.from_dict(json.loads(text))]
-            else:
-                rows = between_from(text)
-        except (OSError, ValueError, KeyError, TypeError):
-            raise StoreError(f"{path} is damaged; remove it and repeat the study to make it again") from None
-    return found[0], rows
+    curves = read_made(folder / THERMODYNAMICS, lambda text: ThermodynamicCurves.from_dict(json.loads(text)))
+    return curves, read_made(folder / BETWEEN, between_from) or ()
 
 
 def with_curves(results: StudyResults, samples: Samples, model: LogitsModel, folder: Path) -> StudyResults:

@@ -19,7 +19,7 @@ from tempering.generation.prompts import read_prompt
 from tempering.generation.request import Request
 from tempering.models.base import Model, TextModel
 from tempering.models.openai import OpenAIModel
-from tempering.study.analysis import NEXT_TOKEN, load_results, next_token_of, next_token_record, samples_of
+from tempering.study.analysis import NEXT_TOKEN, analyse, next_token_of, next_token_record, samples_of
 from tempering.study.audit import AUDIT, Audit, audit, audit_record
 from tempering.study.curves import with_curves
 from tempering.study.manifest import RunManifest
@@ -193,9 +193,10 @@ def run_study(
             if on_audit:
                 on_audit(audited)
         _generate_missing(store, model, on_progress)
-        results = load_results(folder, sources, against=against)
+        samples = samples_of(folder, sources)
+        results = analyse(folder, samples, sources, against=against)
         if not isinstance(model, TextModel):
-            results = with_curves(results, samples_of(folder, sources), model, folder)
+            results = with_curves(results, samples, model, folder)
         write_tables(folder, results)
     return results
 

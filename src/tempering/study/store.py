@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -25,6 +26,7 @@ from tempering.generation.completion import Completion
 from tempering.study.manifest import FORMAT, RunManifest
 from tempering.study.plan import StudyPlan
 
+Made = TypeVar("Made")
 RUN, SAMPLES, LOCK = "run.json", "samples.jsonl", ".lock"
 
 Key = tuple[str, float, int]
@@ -180,6 +182,18 @@ def _completion_of(line: bytes, path: Path, number: int) -> Completion:
         return Completion.from_dict(json.loads(line))
     except (ValueError, KeyError, TypeError, TemperingError):
         raise StoreError(f"{path}, line {number}: damaged; remove the line to generate that sample again") from None
+
+
+def read_made(path: Path, parse: Callable[[str], Made]) -> Made | None:
+    """Return what a study has made beside its samples; None in a folder that was made without.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    try:
+        return parse(path.read_text(encoding="utf-8")) if path.exists() else None
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        raise StoreError(f"{path} is damaged; remove it and repeat the study to make it again") from None
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

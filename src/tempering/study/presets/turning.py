@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tempering.errors import StoreError
 from tempering.sampling.thermodynamics import thermodynamics
 from tempering.statistics.turning import FINE, TurningPoint, turning_of_steps
 from tempering.study.plan import StudyPlan
 from tempering.study.steps import Steps
+from tempering.study.store import read_made
 
 Values = NDArray[np.float64]
 TURN, STEP_CURVES = "turn-2025", "step_curves.json"
@@ -49,12 +49,10 @@ def read_turning(folder: Path) -> TurningPoint | None:
     Raises:
         StoreError: the file is damaged.
     """
-    path = folder / STEP_CURVES
-    if not path.exists():
-        return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        x, *curves = (np.array(record[name], dtype=np.float64) for name in ("temperatures", *QUANTITIES))
-        return turning_of_steps(x, *curves, n=int(record["steps"]))
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        raise StoreError(f"{path} is damaged; remove it and repeat the study to make it again") from None
+    return read_made(folder / STEP_CURVES, _turning_from)
+
+
+def _turning_from(text: str) -> TurningPoint:
+    record = json.loads(text)
+    x, *curves = (np.array(record[name], dtype=np.float64) for name in ("temperatures", *QUANTITIES))
+    return turning_of_steps(x, *curves, n=int(record["steps"]))
