@@ -206,7 +206,7 @@ def test_a_client_that_goes_away_frees_its_slot(url: str) -> None:
     with httpx.stream("POST", url + "/completions", json=LONG | {"stream": True}) as answer:
         lines = answer.iter_lines()
         next(lines)
-        assert held(url) == 16
+        assert 0 < held(url) <= 16  # a text may have ended by itself
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(url + "/completions", json=LONG, timeout=0.5)
     wait_for(url, 0)
@@ -214,13 +214,17 @@ def test_a_client_that_goes_away_frees_its_slot(url: str) -> None:
 
 def test_a_full_queue_says_so(url: str) -> None:
     async def fill() -> httpx.Response:
+        """Ask without end until one is refused: texts end by themselves, so no count is certain."""
         async with httpx.AsyncClient(timeout=60) as http:
-            waiting = [asyncio.ensure_future(http.post(url + "/completions", json=LONG)) for _ in range(4)]
-            await asyncio.to_thread(wait_for, url, 64)
-            refused = await http.post(url + "/completions", json=LONG)
+            asked = [asyncio.ensure_future(http.post(url + "/completions", json=LONG)) for _ in range(40)]
+            waiting, refused = set(asked), None
+            while refused is None and waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                refused = next((one.result() for one in done if one.result().status_code != 200), None)
             for one in waiting:
                 one.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
+            assert refused is not None, "forty requests of sixteen texts were all taken"
             return refused
 
     refused = asyncio.run(fill())
