@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from tempering.measures.base import Measure, Samples, Values
+from tempering.measures.base import HEAD, Measure, Samples, Values
 from tempering.measures.corpus import CorpusIndex
 from tempering.measures.ngram_filter import NgramFilter, load_filter
 from tempering.models.embedded import WEIGHTS
@@ -96,5 +96,5 @@ COPIED_SPAN = Measure(
     source="longest common substring through a suffix array, Manber and Myers 1993",
     function=copied_span,
     needs=frozenset({"corpus_spans"}),
-    length="in the first 50 words, or fewer where the texts of a study are shorter",
+    length=HEAD,
 )
