@@ -216,6 +216,11 @@ class Cache:
     streams: int
     state: bytes
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory it holds."""
+        return len(self.state)
+
 
 class LlamaCppBatch:
     """Rows of texts, each a sequence of one context."""
