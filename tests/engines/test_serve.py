@@ -282,6 +282,23 @@ def test_slow_and_many_connections_end_with_the_server_alive() -> None:
         assert alive(url)
 
 
+def test_it_ends_quietly_while_texts_are_written() -> None:
+    command = [sys.executable, "-m", "tempering", "serve", "--port", "0", "--json"]
+    endless = LONG | {"temperature": "inf", "stream": True}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        url = json.loads(server.stdout.readline())["url"]
+        with httpx.stream("POST", url + "/completions", json=endless, timeout=60) as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            server.terminate()
+            last = [line for line in lines if line][-1]
+        assert server.wait(timeout=60) in {0, -15}
+        assert server.stderr
+        assert "Traceback" not in server.stderr.read()
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "server_ending"
+
+
 def test_a_key_is_needed_for_other_machines() -> None:
     command = [sys.executable, "-m", "tempering", "serve", "--host", "0.0.0.0", "--port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

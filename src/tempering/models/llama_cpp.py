@@ -220,6 +220,11 @@ class Cache:
     streams: int
     state: ctypes.Array[ctypes.c_uint8]
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory it holds."""
+        return len(self.state)
+
 
 class LlamaCppBatch:
     """Rows of texts, each a sequence of one context; the next batch of as many rows gets the same context."""

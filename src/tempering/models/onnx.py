@@ -57,6 +57,11 @@ class Cache:
         """How many tokens the text has."""
         return int(self.keys.shape[-1])
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory it holds."""
+        return self.keys.nbytes + self.values.nbytes
+
 
 def load(folder: str) -> OnnxModel:
     """Return the model in a folder.
@@ -128,7 +133,7 @@ class OnnxModel:
     def prefill(self, tokens: Sequence[int]) -> Prefix:
         """Read a prompt once."""
         logits, cache = self._read(tokens)
-        return Prefix(tuple(tokens), logits[-1], cache)
+        return Prefix(tuple(tokens), logits[-1].copy(), cache)
 
     def score(self, tokens: Sequence[int]) -> Array:
         """Return the logits after every token, shape [tokens, vocab]."""

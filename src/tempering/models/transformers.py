@@ -58,6 +58,11 @@ class Cache:
     layers: tuple[tuple[Any, Any], ...]
     length: int
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory it holds."""
+        return sum(part.nbytes for layer in self.layers for part in layer)
+
 
 class TransformersModel:
     """A causal language model of transformers; a ``LogitsModel``.
