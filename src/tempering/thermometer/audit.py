@@ -256,8 +256,7 @@ def _exact(
     for text in texts:
         logits, contexts = _scored(model, text)
         tokens = Tokens.of(fork_scores(logits, params, contexts), np.array(text.ids))
-        inside = np.isfinite(tokens.own)
-        parts.append(Tokens(tokens.gaps[inside], tokens.own[inside]))
+        parts.append(tokens.at(np.isfinite(tokens.own)))
     if not sum(map(len, parts)):
         return math.nan, math.nan, math.nan
     reading: Reading = read_together(parts, confidence=confidence).reading

@@ -95,7 +95,7 @@ def tokens_of_document(model: Model, prompt: str, text: str) -> Tokens:
             parts.append(tokens_of_ids(loaded, begin, stretch))
         elif len(stretch) > 1:
             parts.append(tokens_of_ids(loaded, stretch[:1], stretch[1:]))
-    return Tokens(np.concatenate([part.gaps for part in parts]), np.concatenate([part.own for part in parts]))
+    return Tokens.joined(parts)
 
 
 @dataclass(frozen=True)
