@@ -34,6 +34,7 @@ NEEDS: Mapping[str, str] = {
     "cells": "two or more samples of a cell",
     "corpus": "the text that the model was trained on",
     "corpus_spans": "the text that the model was trained on, searched in full",
+    "reading": "the logits of the model along the texts",
     "model": "the model itself, to read the texts again",
     "references": "texts of the kind that is wanted",
     "embeddings": "a model of embeddings",
@@ -73,6 +74,7 @@ class Samples:
         grader: tells how right a text is; None where nothing is to be graded.
         corpus: what the model was trained on, as far as it is known.
         model: the model that wrote the texts, to read them again.
+        read: what the model said of texts that it has read again, by prompt id, temperature and sample.
         references: texts of the kind that is wanted.
         embed: texts to vectors.
         judge: a model that answers questions about a text.
@@ -87,6 +89,7 @@ class Samples:
     references: tuple[str, ...] = ()
     embed: Embedder | None = None
     judge: Judge | None = None
+    read: Mapping[tuple[str, float, int], Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def provides(self) -> frozenset[str]:
@@ -107,6 +110,7 @@ class Samples:
             "cells": any(len(indices) > 1 for indices in self.cells().values()),
             "corpus": self.corpus is not None,
             "corpus_spans": hasattr(self.corpus, "matches"),
+            "reading": self.model is not None or bool(self.read),
             "model": self.model is not None,
             "references": bool(self.references),
             "embeddings": self.embed is not None,

@@ -30,7 +30,18 @@ if TYPE_CHECKING:
 
 MEASURED, SOURCES = "measures.parquet", "sources.json"
 KEYS = ["prompt_id", "temperature", "sample"]
-COSTLY = {"model", "embeddings", "judge"}
+OPTIONS = {
+    "expected": "--prompts or --grader",
+    "corpus": "--corpus",
+    "corpus_spans": "--corpus",
+    "model": "--reread",
+    "references": "--references",
+    "embeddings": "--embeddings",
+    "judge": "--judge",
+}
+"""What a study is given to have a need of measures met."""
+
+COSTLY = {"reading", "model", "embeddings", "judge"}
 """Needs of measures that are not measured again when nothing has changed."""
 
 
@@ -58,6 +69,7 @@ class Sources:
         """Return what there is, by the names of ``NEEDS``, and its identity."""
         found = {
             "corpus": self.corpus and self.corpus.identity,
+            "reading": self.model and self.model.info.identity,
             "model": self.model and self.model.info.identity,
             "embeddings": self.embed and self.embed.name,
             "judge": self.judge and self.judge.name,
@@ -180,7 +192,8 @@ def measure_values(samples: Samples, sources: Sources, before: Measured) -> pl.D
     for own in measures_for(samples):
         known.add(own.name)
         costly = own.needs & COSTLY
-        same = bool(costly) and all(before.identities.get(need) == given.get(need) for need in costly)
+        # What was measured with more than there is now is kept: every text read, where now only some are.
+        same = bool(costly) and all(given.get(need) in {None, before.identities.get(need)} for need in costly)
         if same and own.name in old and len(old[own.name]) == len(keys):
             frames.append(old[own.name])
             continue
@@ -198,7 +211,7 @@ def _by_measure(values: pl.DataFrame, keys: pl.DataFrame) -> dict[str, pl.DataFr
 
 
 def notes_of(samples: Samples, before: Measured) -> tuple[str, ...]:
-    """Return what a reader must know of the measures: what they used, and which were left out for the language."""
+    """Return what a reader must know of the measures: what they used, which were left out and why."""
     notes = []
     if samples.corpus is not None:
         notes.append(samples.corpus.note)
@@ -209,13 +222,22 @@ def notes_of(samples: Samples, before: Measured) -> tuple[str, ...]:
     if samples.references:
         notes.append(f"References: {len(samples.references)} texts.")
     kept = [note for note in before.notes if note.partition(":")[0] not in {own.partition(":")[0] for own in notes}]
-    reasons = left_out(samples)
-    languages = {name: reason for name, reason in reasons.items() if measure(name).needs & {"language", "english"}}
+    measured = set() if before.values is None else set(before.values["measure"])
     by_reason: dict[str, list[str]] = {}
-    for name, reason in languages.items():
-        by_reason.setdefault(reason, []).append(measure(name).title)
+    for name, reason in left_out(samples).items():
+        if name not in measured:
+            by_reason.setdefault(reason + _how(name, samples), []).append(measure(name).title)
     said = [f"Not measured: {', '.join(titles)} ({reason})." for reason, titles in by_reason.items()]
     return (*notes, *(note for note in kept if not note.startswith("Not measured")), *said)
+
+
+def _how(name: str, samples: Samples) -> str:
+    """Return how a study gets what a measure lacks, with a comma before it; empty where it cannot."""
+    lacking = measure(name).needs - samples.provides
+    if lacking & {"reading", "model", "entropies"} and any(c.served is not None for c in samples.completions):
+        return ", which a server does not give"
+    options = [option for need, option in OPTIONS.items() if need in lacking]
+    return f", {' and '.join(options)}" if options else ""
 
 
 def identities_of(samples: Samples, sources: Sources, before: Measured) -> dict[str, str]:
