@@ -143,11 +143,20 @@ class Samples:
         """The first ``budget`` words of each completion; None for one that has fewer."""
         return tuple(own[: self.budget] if len(own) >= self.budget else None for own in self.words)
 
+    def begin(self, text: str) -> str | None:
+        """Return what a model reads of a text: its first ``reach`` words; None if it has fewer.
+
+        Characters, twice as many, where no text has words that can be told apart.
+        """
+        if any(self.words):
+            return beginning(text, self.reach) if len(words(text)) >= self.reach else None
+        size = common((len(completion.text) for completion in self.completions), 2 * READ)
+        return text[:size] if len(text) >= size else None
+
     @cached_property
     def begun(self) -> tuple[str | None, ...]:
-        """What a model reads of each completion, ``reach`` words as they are written; None for one that has fewer."""
-        texts = zip(self.completions, self.words, strict=True)
-        return tuple(beginning(c.text, self.reach) if len(own) >= self.reach else None for c, own in texts)
+        """What a model reads of each completion, see ``begin``."""
+        return tuple(self.begin(completion.text) for completion in self.completions)
 
     @cached_property
     def readings(self) -> Mapping[str, Values]:
