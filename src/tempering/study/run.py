@@ -21,7 +21,7 @@ from tempering.models.base import Model, TextModel
 from tempering.models.openai import OpenAIModel
 from tempering.study.analysis import NEXT_TOKEN, analyse, next_token_of, next_token_record, samples_of
 from tempering.study.audit import AUDIT, Audit, audit, audit_record
-from tempering.study.curves import with_curves
+from tempering.study.curves import with_between, with_readings
 from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan
 from tempering.study.presets.turning import STEP_CURVES, TURN, step_curves_record
@@ -197,9 +197,11 @@ def run_study(
             on_audit(found)
         _generate_missing(store, model, on_progress)
         samples = samples_of(folder, sources)
+        if not isinstance(model, TextModel):
+            samples = with_readings(samples, plan, model, folder)
         results = analyse(folder, samples, sources, against=against)
         if not isinstance(model, TextModel):
-            results = with_curves(results, samples, model, folder)
+            results = with_between(results, samples, model, folder)
         write_tables(folder, results)
     return results
 
