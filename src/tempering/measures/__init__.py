@@ -24,7 +24,7 @@ from tempering.measures.judge import JUDGED
 from tempering.measures.length import ENDED, TOKENS
 from tempering.measures.novelty import NEW_WORD_SHARE, UNIQUE_WORD_SHARE
 from tempering.measures.perplexity import MEAN_ENTROPY, SELF_PERPLEXITY
-from tempering.measures.probes import VALID_VARIETY
+from tempering.measures.probes import VALID_COVERAGE, VALID_EVENNESS
 from tempering.measures.rereading import LEAK_MASS, N95, ORDER_GAIN, SURPRISAL_GAP
 from tempering.measures.training_text import COPIED_SPAN, training_novelty_of
 from tempering.measures.typicality import EXEMPLAR_SIMILARITY, REFERENCE_DISTANCE, STORY_MARKS
@@ -66,7 +66,8 @@ MEASURES: tuple[Measure, ...] = (
     SELF_BLEU,
     VENDI_SCORE,
     EMBEDDING_VARIETY,
-    VALID_VARIETY,
+    VALID_COVERAGE,
+    VALID_EVENNESS,
     SELF_REPETITION,
     LOOP_SHARE,
     EARLY_STOP,

@@ -74,9 +74,8 @@ def training_novelty_of(n: int) -> Measure:
         validity=(
             "Exact against a corpus of yours. For the embedded model through a hashed filter: a false-positive rate of "
             "at most 0.4 % is corrected for, and from n = 3 on one n-gram in four or eight is asked for. New is not "
-            "good: of "
-            "expressions new in this sense about 91 % were not judged creative (arXiv 2509.22641), and word salad is "
-            "new, so read it beside coherence."
+            "good: of expressions new in this sense about 91 % were not judged creative (arXiv 2509.22641), and word "
+            "salad is new, so read it beside coherence."
         ),
         source="n-novelty, Merrill et al. 2024, arXiv 2406.13069; words instead of tokens",
         function=lambda samples: training_novelty(samples, n),
