@@ -1,20 +1,21 @@
-"""What forks and readings cost, as ratios within one run. Run: ``python benchmarks/forks.py``."""
+"""What forks and readings cost, as ratios within one run. Run: ``python benchmarks/forks.py [PART ...]``."""
 
 from __future__ import annotations
 
-import math
+import sys
 import time
 from collections.abc import Callable
 from unittest import mock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tempering import Request, SamplingParams, draw, fork_tree, load_model, read_temperature
 from tempering.generation.coupled import Sharing, bundles, generate_coupled
 from tempering.generation.decode import generate
+from tempering.sampling import tilt
 from tempering.sampling.temperatures import envelope_of
 from tempering.study.prompts import STORY_OPENINGS
-from tempering.thermometer import likelihood
 from tempering.thermometer.likelihood import Tokens
 
 
@@ -67,21 +68,75 @@ def coupled_against_plain() -> None:
         print(f"coupled, {name}, 25 tokens: {counted.ratio:.2f} x fewer steps, {plain / coupled:.2f} x the speed")
 
 
-def reading_against_forward() -> None:
-    model = load_model("embedded")
-    ids = model.encode(" ".join(text for _, text in STORY_OPENINGS) * 6)[:500]
-    logits = model.score(ids)[:-1]
-    for name, worth in (("plain", math.inf), ("compiled", 0)):
-        with mock.patch.object(likelihood, "WORTH_COMPILING", worth):
-            read_temperature(Tokens.of(logits, np.array(ids[1:])))
-            forward = seconds(lambda: model.score(ids), 5)
-            reading = seconds(lambda: read_temperature(Tokens.of(logits, np.array(ids[1:]))), 5)
-        nanoseconds = reading / logits.size * 1e9
-        print(f"reading 499 tokens, {name}: {reading / forward:.2f} forward passes more, {nanoseconds:.0f} ns a logit")
+LENGTH, DRAWN_AT, ROUNDS = 500, 0.8, 9
 
+
+def reading_against_forward(name: str, score: Callable[[list[int]], NDArray[np.float32]], ids: list[int]) -> None:
+    """Print what reading two texts costs beside the forward passes that they need: time, and time of processors."""
+    generator, texts = np.random.default_rng(0), []
+    for begin in (0, LENGTH):
+        piece = ids[begin : begin + LENGTH]
+        logits = score(piece)
+        texts.append((piece, logits, (logits / DRAWN_AT + generator.gumbel(size=logits.shape)).argmax(axis=1)))
+
+    def forward() -> None:
+        for piece, _, _ in texts:
+            score(piece)
+
+    def reading() -> None:
+        for _, logits, drawn in texts:
+            read_temperature(Tokens.of(logits, drawn))
+
+    for kind, there in (("plain", False), ("compiled", True)):
+        with mock.patch.object(tilt, "compiled_pays", return_value=there):
+            reading()
+            pairs = [(spent(forward), spent(reading)) for _ in range(ROUNDS)]
+        passes, readings = (np.min([pair[i] for pair in pairs], axis=0) for i in (0, 1))
+        wall, cores = (readings / passes).tolist()
+        print(
+            f"reading {2 * LENGTH} tokens, {name}, {kind}: {wall:.1%} of the forward pass in time, {cores:.1%} in "
+            f"processor time; {readings[0] / sum(z.size for _, z, _ in texts) * 1e9:.2f} ns a logit, forward pass "
+            f"{passes[0] / LENGTH / 2 * 1e3:.2f} ms a token"
+        )
+
+
+def spent(work: Callable[[], object]) -> tuple[float, float]:
+    """Return seconds and processor seconds of a call."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def reading_of_a_larger_model() -> None:
+    """Read with the shape of GPT-2 small, 124 M parameters and 50,257 tokens, with random weights (needs torch)."""
+    import torch  # noqa: PLC0415 - an optional package
+    from transformers import GPT2Config, GPT2LMHeadModel  # noqa: PLC0415
+
+    torch.manual_seed(0)
+    network = GPT2LMHeadModel(GPT2Config()).eval()
+    network.transformer.ln_f.weight.data *= 12  # else the logits are flat
+
+    def score(ids: list[int]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return np.asarray(network(torch.tensor([ids]), use_cache=False).logits[0].numpy())
+
+    reading_against_forward("124 M parameters", score, torch.randint(0, 50_257, (2 * LENGTH,)).tolist())
+
+
+def reading_of_the_embedded_model() -> None:
+    model = load_model("embedded")
+    ids = model.encode(" ".join(text for _, text in STORY_OPENINGS) * 20)
+    reading_against_forward("embedded", model.score, ids)
+
+
+WORK = {
+    "envelope": envelope_against_draw,
+    "tree": tree_against_separate_texts,
+    "coupled": coupled_against_plain,
+    "reading": reading_of_the_embedded_model,
+    "larger": reading_of_a_larger_model,
+}
 
 if __name__ == "__main__":
-    envelope_against_draw()
-    tree_against_separate_texts()
-    coupled_against_plain()
-    reading_against_forward()
+    for which in sys.argv[1:] or list(WORK):
+        WORK[which]()

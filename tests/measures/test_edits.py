@@ -29,10 +29,10 @@ def completion(text: str, prompt: str = "p") -> Completion:
     return Completion("x", text, (), (), (), (), "stop", SamplingParams(), prompt, 0, "m")
 
 
-@given(TEXT, TEXT.filter(bool))
-def test_it_is_the_length_of_the_shortest_edit_over_the_longer_text(text: str, exemplar: str) -> None:
-    samples = Samples((completion(text),), {"p": exemplar})
-    assert edit_distance(samples)[0] == pytest.approx(table(exemplar, text) / max(len(exemplar), len(text)))
+@given(TEXT.filter(bool), TEXT.filter(bool))
+def test_it_is_the_length_of_the_shortest_edit_over_the_length(text: str, exemplar: str) -> None:
+    samples, begun = Samples((completion(text),), {"p": exemplar}), exemplar[: len(text)]
+    assert edit_distance(samples)[0] == pytest.approx(table(begun, text) / len(text))
 
 
 def test_known_distances() -> None:
@@ -40,5 +40,7 @@ def test_known_distances() -> None:
     prompts = ("p", "p", "p", "without")
     samples = Samples(tuple(map(completion, texts, prompts)), {"p": "kitten"})
     values = edit_distance(samples).tolist()
-    assert values[:3] == pytest.approx([0, 3 / 7, 1])
+    assert samples.characters == 3
+    assert values[:2] == pytest.approx([0, 1 / 3])
+    assert math.isnan(values[2])
     assert math.isnan(values[3])

@@ -1,4 +1,4 @@
-"""The judge: what it is asked, in which order, what is read from its answers; probes and embeddings beside it."""
+"""The judge: what it is asked, in which order, what is read from its answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from tempering import Completion
 from tempering.measures import measure
 from tempering.measures.base import Samples
-from tempering.measures.graders import make_grader
 from tempering.measures.judge import JUDGED, QUESTIONS, Judge, number_of
 from tempering.models.onnx import OnnxModel
 
@@ -73,15 +72,3 @@ def test_a_model_without_chat_can_be_asked(completion: Make, model: OnnxModel) -
     samples = Samples((completion("A fox ran home."),), {"p": "A fox."}, judge=Judge(model))
     [value] = measure("judged_coherence").function(samples)
     assert math.isnan(value) or 1 <= value <= 5
-
-
-def test_probes_count_different_valid_answers(completion: Make) -> None:
-    answers = ["Paris", "paris.", "Rome", "Atlantis", "I do not know"]
-    made = tuple(completion(text, sample=place) for place, text in enumerate(answers))
-    samples = Samples(made, expected={"p": ("Paris", "Rome", "Oslo")}, grader=make_grader("exact"))
-    got = measure("valid_variety").function(samples)
-    assert got[0] == pytest.approx(2 / 5)
-    assert np.isnan(got[1:]).all()
-    assert measure("accuracy").function(samples).tolist() == [1, 1, 1, 0, 0]
-    lone = Samples(made, expected={"p": ("Paris",)}, grader=make_grader("exact"))
-    assert np.isnan(measure("valid_variety").function(lone)).all()

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from tempering import Completion, SamplingParams
 from tempering.errors import ParameterError
 from tempering.measures import MEASURES, left_out, measure, measures_for
-from tempering.measures.base import CRITERIA, NEEDS, Measure, Samples
-from tempering.measures.diversity import CHARACTERS
+from tempering.measures.base import CHARACTERS, CRITERIA, NEEDS, Measure, Samples
 from tempering.measures.words import ngrams, sentences, words
 
 Make = Callable[..., Completion]
@@ -151,12 +150,13 @@ def test_adjacent_sentences_share_content_words(completion: Make) -> None:
 
 def test_distinct_pairs_and_repetition_in_windows_of_fifty(completion: Make) -> None:
     loop = "one two " * 25  # 50 words: 49 bigrams, 2 different; 47 4-grams, 2 different
-    assert values("distinct_2", [completion(loop)]) == [pytest.approx(2 / 49)]
+    assert values("distinct@2", [completion(loop)]) == [pytest.approx(2 / 49)]
     assert values("self_repetition", [completion(loop)]) == [pytest.approx(45 / 47)]
     fresh = " ".join(f"w{i}" for i in range(50))
-    assert values("distinct_2", [completion(fresh + " " + loop)]) == [pytest.approx((1 + 2 / 49) / 2)]
+    assert values("distinct@2", [completion(fresh + " " + loop)]) == [pytest.approx((1 + 2 / 49) / 2)]
     assert values("self_repetition", [completion(fresh)]) == [0]
-    assert math.isnan(values("distinct_2", [completion("w " * 49)])[0])
+    assert values("distinct@1", [completion(loop)]) == [pytest.approx(2 / 50)]
+    assert values("distinct@3", [completion(loop)]) == [pytest.approx(2 / 48)]
 
 
 def test_length_does_not_move_the_windowed_measures(completion: Make) -> None:
@@ -164,9 +164,23 @@ def test_length_does_not_move_the_windowed_measures(completion: Make) -> None:
     generator = random.Random(1)
     vocabulary = [f"w{i}" for i in range(40)]
     short, long = ([completion(" ".join(generator.choices(vocabulary, k=k))) for _ in range(20)] for k in (100, 400))
-    for name in ("distinct_2", "self_repetition"):
+    for name in ("distinct@2", "self_repetition"):
         a, b = np.array(values(name, short)), np.array(values(name, long))
         assert abs(a.mean() - b.mean()) < 4 * math.hypot(a.std() / 20**0.5, b.std() / 20**0.5) + 1e-3
+
+
+def test_short_texts_are_compared_at_the_length_that_nearly_all_have(completion: Make) -> None:
+    """Of texts of 8 and 16 different words the shorter is no more varied: 8 words of each are compared."""
+    short, long = " ".join("abcdabcd"), " ".join("abcdabcdabcdabcd")
+    made = [completion(text, sample=place) for place, text in enumerate([short, long, short, long, "a b"])]
+    samples = Samples(tuple(made), {"p": long})
+    assert (samples.budget, samples.characters, samples.reach) == (4, 7, 4)
+    assert samples.begun == ("a b c d", "a b c d", "a b c d", "a b c d", None)
+    for name in ("distinct@1", "distinct@2", "self_repetition", "loop_share", "compression_ratio", "edit_distance"):
+        got = measure(name).function(samples)
+        assert got[0] == got[1], name
+        assert not math.isnan(got[0]), name
+        assert math.isnan(got[4]), name
 
 
 def test_compression_sees_redundancy_at_equal_length(completion: Make) -> None:
@@ -174,7 +188,7 @@ def test_compression_sees_redundancy_at_equal_length(completion: Make) -> None:
     noise = "".join(generator.choices("abcdefghijklmnopqrstuvwxyz ", k=900))
     loop, mixed, same, none = values(
         "compression_ratio",
-        [completion("the sea " * 100), completion(noise), completion(noise[:CHARACTERS]), completion("x" * 399)],
+        [completion("the sea " * 100), completion(noise), completion(noise[:CHARACTERS]), completion("x" * 199)],
     )
     assert loop > 10
     assert mixed == same < 2

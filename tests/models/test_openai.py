@@ -21,7 +21,7 @@ from tempering.errors import (
 )
 from tempering.generation.served import server_seed
 from tempering.models import transport
-from tempering.models.base import Message, conversation
+from tempering.models.base import Message, TextRequest, conversation
 from tempering.models.openai import OpenAIModel
 
 if TYPE_CHECKING:
@@ -54,6 +54,14 @@ def test_it_is_a_text_model(server: FaultServer) -> None:
     assert isinstance(model, TextModel)
     assert model.info.identity == f"{server.base}#m"
     assert model.info.details["server"] == "vLLM"
+
+
+def test_words_put_into_its_mouth_are_gone_on_from(server: FaultServer) -> None:
+    asked = (*conversation("Write a story."), Message("assistant", "Here it is:"))
+    for prompt, goes_on in ((asked, True), (asked[:1], None)):
+        body = _model(server).body(TextRequest(prompt, SamplingParams(), 0, 5))
+        assert body.get("continue_final_message") == goes_on
+        assert body["messages"][-1]["content"] == prompt[-1].content
 
 
 def test_every_field_is_sent_and_the_answer_kept(server: FaultServer) -> None:

@@ -53,7 +53,7 @@ def hostile(results: StudyResults) -> StudyResults:
 def holes(results: StudyResults) -> StudyResults:
     """One measure undefined at one temperature, one everywhere, and half of the samples missing."""
     none = pl.lit(None, dtype=pl.Float64)
-    first = (pl.col("measure") == "distinct_2") & (pl.col("temperature") == 0.8)
+    first = (pl.col("measure") == "distinct@2") & (pl.col("temperature") == 0.8)
     undefined = pl.col("measure") == "unique_word_share"
     gone = first | undefined
     estimates = results.estimates.with_columns(

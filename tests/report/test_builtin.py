@@ -60,6 +60,21 @@ def test_the_page_of_the_arms_is_whole_and_safe(peeperkorn: Arms) -> None:
         assert "Beside the published study" not in build_report(results), "an arm alone is half a study"
 
 
+def test_similarity_is_of_embeddings_where_there_are_some(peeperkorn: Arms) -> None:
+    assert "a proxy, the cosine of word counts" in findings_of(peeperkorn).html
+    word, vector = pl.lit("exemplar_similarity"), pl.lit("embedding_similarity")
+    named = pl.when(pl.col("measure") == word).then(vector).otherwise(pl.col("measure")).alias("measure")
+    arms = {
+        arm: replace(
+            found, **{kind: getattr(found, kind).with_columns(named) for kind in ("estimates", "trends", "slopes")}
+        )
+        for arm, found in peeperkorn.items()
+    }
+    html = findings_of(arms).html
+    assert "the vector that the model of embeddings gives" in html
+    assert "cosine of embeddings" in html
+
+
 def test_a_missing_arm_is_said(peeperkorn: Arms) -> None:
     page = build_arms_report({"as-published": peeperkorn["as-published"]})
     assert "Not complete: the arm temperature-alone is missing" in page
@@ -117,6 +132,15 @@ def test_accuracy_over_temperature(model: OnnxModel, tmp_path: Path) -> None:
     assert "0.560" in found.html, "the published figure at T = 1.4"
     without = results.estimates.filter(results.estimates["measure"] != "accuracy")
     assert "No answer could be graded" in findings_of({"": replace(results, estimates=without)}).sentences[0]
+
+
+def test_answers_of_a_known_set(model: OnnxModel, tmp_path: Path) -> None:
+    [plan] = plans_of(preset("probes"), model, {"temperatures": "0,1,2", "samples": 4}).values()
+    found = findings_of({"": run_study(plan, model, tmp_path / "run")})
+    assert found.sentences[0].startswith("Validity: rank correlation with T")
+    assert found.html.count("<tr>") == 1 + 3
+    assert {row["measure"] for row in found.data["trends"]} == {"accuracy", "valid_coverage", "valid_evenness"}
+    assert "n = 36" in found.html, "nine questions, four answers each"
 
 
 def test_an_ordinary_study_has_no_findings(results: StudyResults) -> None:

@@ -69,7 +69,7 @@ def test_a_model_with_a_template_is_asked_and_another_continues(model: OnnxModel
     [plan, _] = plans_of(preset("peeperkorn-2024"), model, {}).values()
     assert plan.prompts[0].text == "Once upon a time"
     [plan, _] = plans_of(preset("peeperkorn-2024"), Chatting(model), {"max_tokens": 9}).values()
-    assert plan.prompts[0].messages == (Message("user", "Write a story."),)
+    assert plan.prompts[0].messages == (Message("user", "Write a story."), Message("assistant", "Here it is:\n\n"))
 
 
 def test_what_is_given_wins(model: OnnxModel) -> None:
@@ -82,7 +82,7 @@ def test_what_is_given_wins(model: OnnxModel) -> None:
 
 
 def test_what_cannot_be_run_is_refused(model: OnnxModel, tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match=r"preset must be one of peeperkorn-2024, phases, .* got 'nope'"):
+    with pytest.raises(ParameterError, match=r"preset must be one of peeperkorn-2024, phases, probes, .* got 'nope'"):
         preset("nope")
     with pytest.raises(PlanError, match="renze-2024 needs --prompts FILE"):
         plans_of(preset("renze-2024"), model, {})

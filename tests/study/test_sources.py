@@ -63,7 +63,7 @@ def test_a_finished_study_is_measured_in_another_way_without_new_texts(
     monkeypatch.setenv("TEMPERING_CACHE", str(tmp_path / "cache"))
     folder, corpus = tmp_path / "run", tmp_path / "corpus.txt"
     first = run_study(make_plan(PLAN), model, folder)
-    assert {f"training_novelty@{n}" for n in (1, 2, 4)} <= set(first.values["measure"])
+    assert {f"training_novelty@{n}" for n in (1, 2, 3, 4)} <= set(first.values["measure"])
     assert any("hashed filter" in note and "0.38 %" in note for note in first.notes)
     corpus.write_text(" ".join(completion.text for completion in first.completions), encoding="utf-8")
     written = (folder / "samples.jsonl").read_bytes()

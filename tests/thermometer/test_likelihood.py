@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -13,8 +14,10 @@ from scipy import optimize
 
 from tempering import SamplingParams, distribution
 from tempering.errors import LogitsError, ParameterError
+from tempering.sampling import tilt
 from tempering.sampling.noise import gumbel
-from tempering.thermometer import likelihood
+from tempering.sampling.plan import available
+from tempering.thermometer import likelihood, peak
 from tempering.thermometer.likelihood import Tokens, read_temperature, read_together
 
 VOCABULARY, LENGTH = 60, 150
@@ -47,11 +50,13 @@ def test_two_tokens_in_closed_form() -> None:
     """p = 1 / (1 + exp(-a/T)), so T = a / logit(share)."""
     tokens = Tokens.of([[0.0, 2.0]] * 200, [0] * 40 + [1] * 160)
     reading = read_temperature(tokens)
-    assert math.isclose(reading.temperature, 2.0 / math.log(4), rel_tol=1e-9)
-    assert math.isclose(reading.log_likelihood, 160 * math.log(0.8) + 40 * math.log(0.2))
+    assert math.isclose(reading.temperature, 2.0 / math.log(4), rel_tol=1e-6)
+    assert math.isclose(reading.log_likelihood, 160 * math.log(0.8) + 40 * math.log(0.2), rel_tol=1e-6)
     for end in (reading.low, reading.high):
-        assert math.isclose(reading.log_likelihood - tokens.log_likelihood(end), 3.841458820694124 / 2, rel_tol=1e-6)
-    assert math.isclose(reading.gain, (reading.log_likelihood - tokens.log_likelihood(1.0)) / 200 / math.log(2))
+        assert math.isclose(reading.log_likelihood - tokens.log_likelihood(end), 3.841458820694124 / 2, abs_tol=2e-3)
+    assert math.isclose(
+        reading.gain, (reading.log_likelihood - tokens.log_likelihood(1.0)) / 200 / math.log(2), rel_tol=1e-5
+    )
 
 
 @given(st.integers(0, 2000), st.floats(0.2, 4))
@@ -69,8 +74,9 @@ def test_newton_finds_what_a_general_search_finds(seed: int, temperature: float)
 def test_the_log_likelihood_is_that_of_the_distribution(seed: int) -> None:
     [tokens] = drawn(1.0, 1, seed, length=5)
     for t in (0.2, 1.0, 3.0):
-        p = distribution(tokens.gaps, SamplingParams(temperature=t))
-        ids = np.array([int(np.flatnonzero(row == own)[0]) for row, own in zip(tokens.gaps, tokens.own, strict=True)])
+        p = distribution(tokens.logits, SamplingParams(temperature=t))
+        gaps = tokens.logits - tokens.best[:, None]
+        ids = np.array([int(np.flatnonzero(row == own)[0]) for row, own in zip(gaps, tokens.own, strict=True)])
         assert math.isclose(tokens.log_likelihood(t), np.log(p[np.arange(5), ids]).sum(), rel_tol=1e-9)
 
 
@@ -95,7 +101,7 @@ def test_the_scale_of_logits_is_the_scale_of_temperature(scale: float) -> None:
     [tokens] = drawn(1.0, 1, seed=4)
     plain = read_temperature(tokens).temperature
     if scale * plain > 1e-6:
-        scaled = read_temperature(Tokens(tokens.gaps * scale, tokens.own * scale))
+        scaled = read_temperature(Tokens(tokens.logits * scale, tokens.best * scale, tokens.own * scale))
         assert math.isclose(scaled.temperature, plain * scale, rel_tol=1e-6)
 
 
@@ -127,24 +133,51 @@ def test_the_test_of_one_temperature_keeps_its_level() -> None:
     assert 2 <= rejected <= 20
 
 
-@settings(deadline=None)  # the first call may compile
-@given(st.integers(0, 300), st.floats(1e-3, 1e6))
-def test_the_compiled_moments_are_the_plain_ones(seed: int, inverse: float) -> None:
-    """Masked tokens, ties, and every 1/T up to the coldest; kernels switched off leave both the same."""
+@settings(deadline=None, max_examples=60)  # the first call may compile
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from([64, 100, 333, 700]),
+    st.floats(0.1, 4.0),
+    st.sampled_from([np.float32, np.float64]),
+    st.booleans(),
+)
+def test_one_read_says_what_newton_does(seed: int, n: int, temperature: float, kind: type, compiled: bool) -> None:
+    """T to 1e-5 of itself, the ends to 1e-3 of the width, the logarithms to 1e-5 a token; masks and ties with them."""
     generator = np.random.default_rng(seed)
-    z = generator.normal(size=(7, 33)).round(1) * 10.0 ** generator.integers(-2, 3)
-    z[:, 1:][generator.random((7, 32)) < 0.2] = -math.inf
-    tokens = Tokens.of(z, np.zeros(7, dtype=int))
-    plain = tokens.moments(inverse)
-    with mock.patch.object(likelihood, "WORTH_COMPILING", 0):
-        compiled = tokens.moments(inverse)
-    for one, other in zip(plain, compiled, strict=True):
-        assert np.allclose(one, other, rtol=1e-11, atol=1e-11 * (1 + np.abs(z[np.isfinite(z)]).max() ** 2))
+    z = (generator.normal(size=(n, 90)) * generator.uniform(1, 5)).round(3)
+    z[:, 1:][generator.random((n, 89)) < 0.1] = -math.inf
+    z[:, 1] = z[:, 0]
+    tokens = Tokens.of(z.astype(kind), (z / temperature + generator.gumbel(size=z.shape)).argmax(axis=1))
+    with mock.patch.object(tilt, "compiled_pays", return_value=compiled and available()):
+        found = read_temperature(tokens)
+    with mock.patch.object(likelihood, "read_peak", return_value=None):
+        exact = read_temperature(tokens)
+    assert math.isclose(found.temperature, exact.temperature, rel_tol=1e-5)
+    width = exact.high - exact.low
+    assert found.low == exact.low or abs(found.low - exact.low) < 1e-3 * width
+    assert found.high == exact.high or abs(found.high - exact.high) < 1e-3 * width
+    assert abs(found.log_likelihood - exact.log_likelihood) < 1e-5 * n
+    assert abs(found.log_likelihood_at_one - exact.log_likelihood_at_one) < 1e-5 * n
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_long_texts_are_read_in_a_few_passes(temperature: float) -> None:
+    """Logits read for 500 tokens: those of an eighth, and of all once, twice or three times."""
+    read = []
+
+    def counted(logits: np.ndarray, *args: Any) -> np.ndarray:
+        read.append(len(logits))
+        return tilt.tilted_sums(logits, *args)
+
+    [tokens] = drawn(temperature, 1, seed=3, length=500)
+    with mock.patch.object(peak, "tilted_sums", counted), mock.patch.object(likelihood, "_Curve", None):
+        read_temperature(tokens)
+    assert sum(read) <= 3.7 * 500
 
 
 @pytest.mark.parametrize("temperature", [0.2, 1.0, 3.0])
 def test_a_long_text_is_read_as_exactly_as_a_short_one(temperature: float) -> None:
-    """Over 128 tokens the search begins with a part of them; the maximum and the ends are those of all."""
+    """From 64 tokens on the search begins with a part of them; the maximum and the ends are those of all."""
     [tokens] = drawn(temperature, 1, seed=9, length=400)
     reading = read_temperature(tokens)
     for t, below in (
@@ -152,7 +185,7 @@ def test_a_long_text_is_read_as_exactly_as_a_short_one(temperature: float) -> No
         (reading.low, 3.841458820694124 / 2),
         (reading.high, 3.841458820694124 / 2),
     ):
-        assert math.isclose(reading.log_likelihood - tokens.log_likelihood(t), below, rel_tol=1e-6, abs_tol=1e-8)
+        assert math.isclose(reading.log_likelihood - tokens.log_likelihood(t), below, abs_tol=2e-3)
     assert tokens.log_likelihood(reading.temperature * 1.001) < reading.log_likelihood
     assert tokens.log_likelihood(reading.temperature / 1.001) < reading.log_likelihood
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tempering.errors import PromptError
 from tempering.generation.decode import generate
 from tempering.models.onnx import OnnxModel
 from tempering.thermometer.likelihood import read_together
-from tempering.thermometer.reading import compare_settings, read_text, tokens_of_ids, tokens_of_text
+from tempering.thermometer.reading import Scored, compare_settings, read_text, tokens_of_ids, tokens_of_text
 
 PROMPT = "Once upon a time, there was a little girl who"
 
@@ -60,6 +61,45 @@ def test_a_moving_kept_set_is_read_on_a_grid(model: OnnxModel) -> None:
     assert found.reading is None
     assert not found.impossible
     assert 0.5 < found.params.temperature < 1.6
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"top_p": 0.9},
+        {"top_p": 0.9, "order": "llama.cpp"},
+        {"min_p": 0.05, "top_k": 40},
+        {"typical_p": 0.8},
+        {"repetition_penalty": 1.3, "top_p": 0.9},
+        {"mirostat_tau": 2.5},
+    ],
+)
+def test_ids_are_as_likely_as_they_were_when_drawn(model: OnnxModel, settings: dict[str, Any]) -> None:
+    params = SamplingParams(temperature=0.9, seed=3, **settings)
+    [done] = _made(model, params, 1)
+    scored = Scored.of(model, model.encode(PROMPT), done.tokens)
+    assert scored.logprobs(params) == pytest.approx(done.processed_logprobs, abs=2e-3)
+
+
+def test_what_depends_on_a_coin_is_read_by_its_mean(model: OnnxModel) -> None:
+    """XTC with probability q: the mean of the laws with and without it."""
+    [done] = _made(model, SamplingParams(temperature=0.9, seed=3), 1)
+    scored = Scored.of(model, model.encode(PROMPT), done.tokens)
+    never, half, always = (
+        np.exp(scored.logprobs(SamplingParams(temperature=0.9, xtc_probability=q, xtc_threshold=0.2)))
+        for q in (0, 0.5, 1)
+    )
+    assert half == pytest.approx((never + always) / 2, abs=1e-9)
+    assert (never != always).any()
+
+
+def test_after_an_impossible_id_mirostat_says_nothing(model: OnnxModel) -> None:
+    [done] = _made(model, SamplingParams(temperature=1.5, seed=3), 1)
+    logprobs = Scored.of(model, model.encode(PROMPT), done.tokens).logprobs(SamplingParams(mirostat_tau=0.5))
+    first = int(np.isneginf(logprobs).argmax())
+    assert np.isfinite(logprobs[:first]).all()
+    assert np.isneginf(logprobs[first:]).all()
 
 
 def test_a_greedy_completion_reads_zero(model: OnnxModel) -> None:

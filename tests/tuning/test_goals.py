@@ -59,7 +59,7 @@ def test_a_wrong_goal_is_refused_in_one_line(values: dict[str, object], said: st
         ({"maximise": "endde"}, ALL, "there is no measure 'endde'"),
         ({"maximise": "accuracy"}, Provides(logits=True, graded=False), "neither expected answers nor a grader"),
         ({"maximise": "mean_entropy"}, Provides(logits=False, graded=True), "a server gives text"),
-        ({"maximise": "ended", "bounds": [{"measure": "distinct_2", "at_least": 5}]}, ALL, "it lies in"),
+        ({"maximise": "ended", "bounds": [{"measure": "distinct@2", "at_least": 5}]}, ALL, "it lies in"),
         ({"maximise": "order_gain"}, Provides(logits=False, graded=True), "a server gives text"),
         ({"maximise": "training_novelty@4"}, Provides(logits=True, graded=True), "not known what this model"),
         ({"maximise": "judged_novelty"}, ALL, "a model that judges"),
@@ -75,7 +75,7 @@ def test_what_cannot_be_measured_is_said_before_spending(
 
 def test_goals_come_from_files_too(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text("maximise: ended\nk: 3\nbounds:\n  - {measure: distinct_2, within: 0.1}\n")
+    path.write_text("maximise: ended\nk: 3\nbounds:\n  - {measure: distinct@2, within: 0.1}\n")
     goal = load_goal(path)
     assert (goal.name, goal.k, goal.bounds[0].within) == ("mine", 3, 0.1)
     assert "within 10% of its highest" in goal.in_words()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,158 @@ def test_only_this_machine_and_its_own_pages_are_answered(engine: Engine) -> Non
     assert get(app, "/health", headers={"Origin": "null"}).status_code == 403
     everywhere = serve_app(engine, SERVING, api_key="k", loopback=False)
     assert get(everywhere, "/health", headers={"Host": "evil.example"}).status_code == 200
+
+
+def test_other_sites_are_answered_only_where_configured(engine: Engine) -> None:
+    app = serve_app(engine, SERVING, api_key="k", origins=["https://app.example"])
+    own, other = {"Origin": "https://app.example"}, {"Origin": "https://evil.example"}
+    asked = own | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-stainless-os"}
+    before = get(app, "/v1/completions", method="OPTIONS", headers=asked)
+    assert before.status_code == 204, "a browser asks without the key"
+    assert before.headers["access-control-allow-origin"] == "https://app.example"
+    assert before.headers["access-control-allow-headers"] == "x-stainless-os"
+    known = get(app, "/v1/models", headers=own | {"Authorization": "Bearer k"})
+    assert known.status_code == 200
+    assert known.headers["access-control-allow-origin"] == "https://app.example"
+    assert known.headers["vary"] == "Origin"
+    unkeyed = get(app, "/v1/models", headers=own)
+    assert unkeyed.status_code == 401
+    assert unkeyed.headers["access-control-allow-origin"] == "https://app.example", "the page may read why"
+    for method in ("OPTIONS", "GET"):
+        refused = get(app, "/v1/models", method=method, headers=other | {"Authorization": "Bearer k"})
+        assert refused.status_code == 403
+        assert "access-control-allow-origin" not in refused.headers
+    plain = get(serve_app(engine, SERVING), "/v1/models")
+    assert not [name for name in plain.headers if name.startswith("access-control")], "nothing by default"
+
+
+class Stepwise:
+    """The embedded model, except that no text ends by itself and each step of the batch waits until it is let go."""
+
+    def __init__(self, model: OnnxModel) -> None:
+        self.model, self.info = model, replace(model.info, end_tokens=())
+        self.allowed, self.waits = threading.Semaphore(0), threading.Event()
+
+    def batch(self, size: int) -> Any:
+        batch = self.model.batch(size)
+        step = batch.step
+
+        def gated(tokens: Any) -> Any:
+            self.waits.set()
+            self.allowed.acquire()
+            return step(tokens)
+
+        batch.step = gated  # type: ignore[method-assign]
+        return batch
+
+    async def one_step(self) -> None:
+        """Let the batch take one step; return when it stands before the next and all that listens has been told."""
+        while not self.waits.is_set():
+            await asyncio.sleep(0.001)
+        self.waits.clear()
+        self.allowed.release()
+        while not self.waits.is_set():
+            await asyncio.sleep(0.001)
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+
+async def open_stream(app: Guard, gone: asyncio.Event, **body: Any) -> tuple[asyncio.Task[None], list[dict[str, Any]]]:
+    """Send a request for a stream; return its task, and the list that its answer's messages go into."""
+    sent: list[dict[str, Any]] = []
+    content = iter([{"type": "http.request", "body": json.dumps(body | {"stream": True}).encode()}])
+
+    async def receive() -> dict[str, Any]:
+        for message in content:
+            return message
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    path = "/v1/completions"
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "scheme": "http",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+        "client": None,
+        "server": None,
+    }
+    task = asyncio.ensure_future(app(scope, receive, send))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    return task, sent
+
+
+def test_a_stream_that_waits_in_the_queue_has_its_headers(model: OnnxModel) -> None:
+    held = Stepwise(model)
+    engine = Engine(held, replace(LIMITS, batch=1))
+    app = serve_app(engine, replace(SERVING, limits=engine.limits))
+
+    async def ask() -> None:
+        gone = asyncio.Event()
+        first, told = await open_stream(app, gone, prompt="Once", max_tokens=40)
+        await held.one_step()
+        assert told[0]["status"] == 200
+        waits, queued = await open_stream(app, gone, prompt="Twice", max_tokens=40)
+        bad, refused = await open_stream(app, gone, prompt="")
+        await held.one_step()
+        await held.one_step()
+        assert [message["type"] for message in queued] == ["http.response.start"], "no token yet"
+        assert refused[0]["status"] == 400, "a bad prompt has its own status, though it would wait"
+        assert "tempering_texts_waiting 1" in engine.metrics.text()
+        gone.set()
+        await asyncio.gather(first, waits, bad)
+        held.allowed.release(100)
+        assert await engine.call(lambda _: engine._held) == 0, "both have left"
+
+    asyncio.run(ask())
+    engine.close()
+
+
+def test_texts_are_told_that_the_server_ends(model: OnnxModel) -> None:
+    held = Stepwise(model)
+    engine = Engine(held, replace(LIMITS, batch=1))
+    app = serve_app(engine, SERVING)
+
+    async def ask() -> None:
+        tasks = [await open_stream(app, asyncio.Event(), prompt=text, max_tokens=40) for text in ("Once", "Twice")]
+        await held.one_step()
+        engine.end()
+        held.allowed.release(100)
+        for task, told in tasks:
+            await task
+            assert b'"code": "server_ending"' in told[-2]["body"]
+            assert told[-1]["more_body"] is False
+        late, told = await open_stream(app, asyncio.Event(), prompt="Late")
+        await late
+        assert told[0]["status"] == 503
+
+    asyncio.run(ask())
+    engine.close()
+
+
+def test_a_request_that_is_given_up_ends_without_a_fault() -> None:
+    async def never(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def give_up() -> int:
+        guard = Guard(never, limits=LIMITS, api_key=None, loopback=True, is_open=lambda _: True, metrics=Metrics({}))
+        task, sent = await open_stream(guard, asyncio.Event())
+        task.cancel()
+        await task
+        return int(sent[0]["status"])
+
+    assert asyncio.run(give_up()) == 503
 
 
 def test_a_key_guards_everything_but_health_and_the_empty_page(engine: Engine, runs: Path) -> None:

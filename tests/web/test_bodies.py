@@ -47,6 +47,12 @@ def test_names_and_values_of_other_servers() -> None:
     assert ask(top_k=-1).params.top_k == 0
     assert ask(temperature="inf").params.temperature == math.inf
     assert ask(seed=-1).params.seed == 2**64 - 1
+    assert ask(ties="all").params.ties == "all"
+    assert ask(n_predict=7).requests[0].max_tokens == 7
+    always_sent = {"ignore_eos": False, "skip_special_tokens": True, "min_tokens": 0, "cache_prompt": True}
+    assert ask(**always_sent, seed=1) == ask(seed=1)
+    with pytest.raises(ParameterError, match="ties must be id or all"):
+        ask(ties="some")
 
 
 def test_null_stands_for_what_is_not_given() -> None:
@@ -82,6 +88,7 @@ def test_choices_are_samples_and_prompts_are_in_order() -> None:
         ({"model": "gpt-4"}, 404, "model"),
         ({"temprature": 1}, 400, "temprature"),
         ({"echo": True}, 400, "echo"),
+        ({"ignore_eos": True}, 400, "ignore_eos"),
         ({"logit_bias": {"5": 1}}, 400, "logit_bias"),
     ],
 )

@@ -46,7 +46,8 @@ def explore(
     listening = server.bound_socket(host, port)
     limits, loaded = Limits(), require_logits(load_model(model or "embedded"))
     serving = Serving((loaded.info.name,), order, limits)
-    app = explore_app(Engine(loaded, limits), serving, runs=runs, api_key=key, loopback=is_loopback(host))
+    engine = Engine(loaded, limits)
+    app = explore_app(engine, serving, runs=runs, api_key=key, loopback=is_loopback(host))
     url = address(host, listening.getsockname()[1]) + "/"
 
     def started() -> None:
@@ -58,4 +59,4 @@ def explore(
         if not no_browser:
             webbrowser.open(url)
 
-    server.run(app, listening, limits, started=started)
+    server.run(app, listening, limits, started=started, ending=engine.end)

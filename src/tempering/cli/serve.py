@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -49,6 +50,14 @@ def serve(
     patience: Annotated[
         float, typer.Option("--patience", min=0.1, help="Seconds a client has for a request's head, and for its body.")
     ] = 10.0,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-origin",
+            help="A site whose pages may call, as https://example.org; repeatable. None unless given.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print where it listens as one line of JSON.")] = False,
 ) -> None:
     """Serve a model to any OpenAI client, with exact sampling: the same seed, the same text.
@@ -57,7 +66,7 @@ def serve(
     """
     if order not in ORDERS:
         raise ParameterError(f"order must be one of {', '.join(ORDERS)}, got {order!r}", field="order")
-    template = _template(chat_template)
+    template, origins = _template(chat_template), [_origin(given) for given in allow_origin or ()]
     from tempering.models.base import require_logits  # noqa: PLC0415 - engines are loaded when a command runs
     from tempering.models.registry import load_model  # noqa: PLC0415
     from tempering.web import server  # noqa: PLC0415
@@ -72,9 +81,8 @@ def serve(
     limits = Limits(batch=batch, queue=queue, max_tokens=max_tokens, n=max_n, patience=patience)
     loaded = require_logits(load_model(model or "embedded"))
     names = tuple(dict.fromkeys([*([name] if name else []), loaded.info.name]))
-    app = serve_app(
-        Engine(loaded, limits), Serving(names, order, limits, template), api_key=key, loopback=is_loopback(host)
-    )
+    engine, serving = Engine(loaded, limits), Serving(names, order, limits, template)
+    app = serve_app(engine, serving, api_key=key, loopback=is_loopback(host), origins=origins)
     url = address(host, listening.getsockname()[1]) + "/v1"
 
     def started() -> None:
@@ -84,13 +92,25 @@ def serve(
             print(f"{names[0]} at {url}", flush=True)
             say(f"order of steps: {order}; {'an API key is needed' if key else 'no API key'}; Ctrl-C ends")
 
-    server.run(app, listening, limits, started=started)
+    server.run(app, listening, limits, started=started, ending=engine.end)
 
 
 def address(host: str, port: int) -> str:
     """Return the address to open in a browser."""
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}  # noqa: S104 - shown, not bound
     return f"http://{everywhere.get(host, host)}:{port}"
+
+
+def _origin(given: str) -> str:
+    """Return a site as browsers write it in ``Origin``: scheme, host and port, nothing after them."""
+    parts = urlsplit(given.rstrip("/"))
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or given.rstrip("/") != f"{parts.scheme}://{parts.netloc}"
+    ):
+        raise UsageError(f"--allow-origin must be a site, as https://example.org, got {given!r}")
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 def _template(given: str | None) -> str | None:

@@ -7,21 +7,27 @@ from tempering.models.base import ChatModel, LogitsModel, Model, Prefix, PromptT
 
 
 class Prefixes:
-    """Reads each prompt once; keeps the last few, as requests come prompt by prompt or temperature by temperature."""
+    """Reads each prompt once; keeps the last used, as requests come prompt by prompt or temperature by temperature.
 
-    KEEP = 64
+    Args:
+        model: reads them.
+        room: bytes that the prefixes may hold together; the newest is kept whatever its size.
+    """
 
-    def __init__(self, model: LogitsModel) -> None:
-        self.model = model
+    def __init__(self, model: LogitsModel, room: int = 2**28) -> None:
+        self.model, self.room, self.held = model, room, 0
         self.known: dict[PromptText, Prefix] = {}
 
     def of(self, prompt: PromptText) -> Prefix:
         """Return the prefix of a prompt; errors as in ``read_prompt``."""
-        if prompt not in self.known:
-            self.known[prompt] = read_prompt(self.model, prompt)
-            if len(self.known) > self.KEEP:
-                self.known.pop(next(iter(self.known)))
-        return self.known[prompt]
+        prefix = self.known.pop(prompt, None)
+        if prefix is None:
+            prefix = read_prompt(self.model, prompt)
+            self.held += prefix.nbytes
+        self.known[prompt] = prefix  # the last of the dict is the last used
+        while self.held > self.room and len(self.known) > 1:
+            self.held -= self.known.pop(next(iter(self.known))).nbytes
+        return prefix
 
 
 def read_prompt(model: Model, prompt: PromptText) -> Prefix:
@@ -33,12 +39,17 @@ def read_prompt(model: Model, prompt: PromptText) -> Prefix:
         NoLogitsError: the model gives text only.
     """
     model = require_logits(model)
+    return model.prefill(encoded_prompt(model, prompt))
+
+
+def encoded_prompt(model: LogitsModel, prompt: PromptText) -> list[int]:
+    """Return the ids of a prompt, with room for at least one token after it; errors as in ``read_prompt``."""
     if not prompt:
         raise PromptError("the prompt is empty")
     tokens, context = _encoded(model, prompt), model.info.context
     if len(tokens) >= context:
         raise PromptError(f"the prompt has {len(tokens)} tokens; the context of {model.info.name} holds {context}")
-    return model.prefill(tokens)
+    return tokens
 
 
 def _encoded(model: LogitsModel, prompt: PromptText) -> list[int]:

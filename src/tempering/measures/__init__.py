@@ -11,12 +11,12 @@ from tempering.measures.coherence import KNOWN_PAIRS, LSA_COHERENCE, NONWORD_SHA
 from tempering.measures.cohesion import ADJACENT_OVERLAP, CONNECTIVE_RATE, ENTITY_CONTINUITY
 from tempering.measures.degeneration import EARLY_STOP, LOOP_SHARE, SELF_REPETITION
 from tempering.measures.diversity import (
-    CELL_DISTINCT_2,
     COMPRESSION_RATIO,
-    DISTINCT_2,
     SELF_BLEU,
     SHARED_4GRAMS,
     VENDI_SCORE,
+    cell_distinct_of,
+    distinct_of,
 )
 from tempering.measures.edits import EDIT_DISTANCE
 from tempering.measures.embeddings import EMBEDDING_COHERENCE, EMBEDDING_SIMILARITY, EMBEDDING_VARIETY
@@ -24,7 +24,7 @@ from tempering.measures.judge import JUDGED
 from tempering.measures.length import ENDED, TOKENS
 from tempering.measures.novelty import NEW_WORD_SHARE, UNIQUE_WORD_SHARE
 from tempering.measures.perplexity import MEAN_ENTROPY, SELF_PERPLEXITY
-from tempering.measures.probes import VALID_VARIETY
+from tempering.measures.probes import VALID_COVERAGE, VALID_EVENNESS
 from tempering.measures.rereading import LEAK_MASS, N95, ORDER_GAIN, SURPRISAL_GAP
 from tempering.measures.training_text import COPIED_SPAN, training_novelty_of
 from tempering.measures.typicality import EXEMPLAR_SIMILARITY, REFERENCE_DISTANCE, STORY_MARKS
@@ -59,14 +59,15 @@ MEASURES: tuple[Measure, ...] = (
     MEAN_ENTROPY,
     LEAK_MASS,
     N95,
-    DISTINCT_2,
+    *map(distinct_of, (2, 1, 3)),  # pairs stand for diversity
     COMPRESSION_RATIO,
-    CELL_DISTINCT_2,
+    *map(cell_distinct_of, (2, 1, 3)),
     SHARED_4GRAMS,
     SELF_BLEU,
     VENDI_SCORE,
     EMBEDDING_VARIETY,
-    VALID_VARIETY,
+    VALID_COVERAGE,
+    VALID_EVENNESS,
     SELF_REPETITION,
     LOOP_SHARE,
     EARLY_STOP,
@@ -83,12 +84,14 @@ _NUMBERED: Mapping[str, Callable[[int], Measure]] = {
     "pass": pass_at,
     "majority": majority_at,
     "training_novelty": training_novelty_of,
+    "distinct": distinct_of,
+    "cell_distinct": cell_distinct_of,
 }
 """Families of measures with a number, as in pass@4."""
 
 
 def measure(name: str) -> Measure:
-    """Return a measure by its name; ``pass@K``, ``majority@K`` and ``training_novelty@N`` for any number.
+    """Return a measure by its name, as in ``pass@4``, ``training_novelty@6`` or ``distinct@2``, for any number.
 
     Raises:
         ParameterError: there is none of that name; the message lists them.

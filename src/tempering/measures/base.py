@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from tempering.generation.completion import Completion
 from tempering.measures.language import MEASURED, language_of
-from tempering.measures.words import words
+from tempering.measures.words import beginning, windows, words
 
 if TYPE_CHECKING:
     from tempering.measures.corpus import TrainingText
@@ -40,8 +41,25 @@ NEEDS: Mapping[str, str] = {
 }
 """What a measure may need besides texts, by the names in ``Measure.needs``."""
 
-BUDGET = 50
-"""Texts are compared at equal length: so many words, fewer where the texts of a study are shorter."""
+BUDGET, CHARACTERS, READ = 50, 400, 500
+"""Texts are compared at equal length: so many words, or characters, or words that a model reads; see ``common``."""
+
+WHOLE = "the first 500 words, or fewer where the texts of a study are shorter"
+HEAD = "the first 50 words, or fewer where the texts of a study are shorter"
+WINDOWS = "in windows of 50 words, or fewer where the texts of a study are shorter"
+
+
+def common(lengths: Iterable[int], most: int) -> int:
+    """Return the length at which texts are compared: ``most``, or what 19 of 20 have, or half the median.
+
+    The larger of the last two, so that a few empty texts do not leave all others a word; at least 1.
+
+    Example:
+        >>> common([80, 70, 90], 50), common([30, 40, 42], 50), common([0, 0, 40, 40, 40], 50), common([], 50)
+        (50, 30, 20, 50)
+    """
+    known = sorted(lengths)
+    return max(1, min(most, max(known[len(known) // 20], known[len(known) // 2] // 2))) if known else most
 
 
 @dataclass(frozen=True)
@@ -103,19 +121,29 @@ class Samples:
 
     @cached_property
     def budget(self) -> int:
-        """How many words are compared where length matters: 50, or as many as 19 of 20 texts have, at least 1.
+        """How many words are compared where length matters: 50 if the texts have them, see ``common``."""
+        return common(map(len, self.words), BUDGET)
 
-        Example:
-            >>> Samples(()).budget
-            50
-        """
-        lengths = sorted(len(own) for own in self.words)
-        return max(1, min(BUDGET, lengths[len(lengths) // 20])) if lengths else BUDGET
+    @cached_property
+    def characters(self) -> int:
+        """How many characters are compared where length matters: 400 if the texts have them, see ``common``."""
+        return common((len(completion.text) for completion in self.completions), CHARACTERS)
+
+    @cached_property
+    def reach(self) -> int:
+        """How many words a model that judges or embeds reads: 500 if the texts have them, see ``common``."""
+        return common(map(len, self.words), READ)
 
     @cached_property
     def heads(self) -> tuple[tuple[str, ...] | None, ...]:
         """The first ``budget`` words of each completion; None for one that has fewer."""
         return tuple(own[: self.budget] if len(own) >= self.budget else None for own in self.words)
+
+    @cached_property
+    def begun(self) -> tuple[str | None, ...]:
+        """What a model reads of each completion, ``reach`` words as they are written; None for one that has fewer."""
+        texts = zip(self.completions, self.words, strict=True)
+        return tuple(beginning(c.text, self.reach) if len(own) >= self.reach else None for c, own in texts)
 
     @cached_property
     def readings(self) -> Mapping[str, Values]:
@@ -196,6 +224,20 @@ def each(function: Callable[[Completion], float]) -> Callable[[Samples], Values]
 
     def over(samples: Samples) -> Values:
         return np.array([function(completion) for completion in samples.completions], dtype=np.float64)
+
+    return over
+
+
+def windowed(function: Callable[[Sequence[str]], float]) -> Callable[[Samples], Values]:
+    """Return the measure that looks at words in windows of equal length, their mean; NaN for a text below one window.
+
+    Args:
+        function: from the words of a window to a number; NaN where it is too short.
+    """
+
+    def over(samples: Samples) -> Values:
+        parts = (list(windows(own, samples.budget)) for own in samples.words)
+        return np.array([math.fsum(map(function, own)) / len(own) if own else math.nan for own in parts])
 
     return over
 

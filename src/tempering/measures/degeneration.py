@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 
 from tempering.generation.completion import Completion
-from tempering.measures.base import Measure, each
-from tempering.measures.words import ngrams, windows, words
+from tempering.measures.base import WINDOWS, Measure, each, windowed
+from tempering.measures.words import ngrams, words
 
-WINDOW = 50
 PERIOD = 16
 """The longest block, in words, whose repetition is looked for."""
 
@@ -17,14 +16,15 @@ TIMES = 3
 SHORT = 10
 
 
-def self_repetition(completion: Completion) -> float:
-    """Return the share of 4-grams that came before in the same window of 50 words; NaN below 50 words."""
-    shares = [
-        1 - len(set(grams)) / len(grams)
-        for part in windows(words(completion.text), WINDOW)
-        if (grams := ngrams(part, 4))
-    ]
-    return sum(shares) / len(shares) if shares else math.nan
+def self_repetition(part: Sequence[str]) -> float:
+    """Return the share of 4-grams of words that came before in the same words; NaN below four words.
+
+    Example:
+        >>> round(self_repetition("a b c d a b c d".split()), 6)
+        0.2
+    """
+    grams = ngrams(part, 4)
+    return 1 - len(set(grams)) / len(grams) if grams else math.nan
 
 
 def looping(found: Sequence[str]) -> list[bool]:
@@ -45,10 +45,9 @@ def looping(found: Sequence[str]) -> list[bool]:
     return inside
 
 
-def loop_share(completion: Completion) -> float:
-    """Return the share of words in loops, mean over windows of 50 words; NaN below 50 words."""
-    shares = [sum(looping(part)) / len(part) for part in windows(words(completion.text), WINDOW)]
-    return sum(shares) / len(shares) if shares else math.nan
+def loop_share(part: Sequence[str]) -> float:
+    """Return the share of words that lie in a loop, see ``looping``."""
+    return sum(looping(part)) / len(part)
 
 
 def early_stop(completion: Completion) -> float:
@@ -60,29 +59,29 @@ SELF_REPETITION = Measure(
     name="self_repetition",
     title="Repeated four-word sequences",
     criterion="degeneration",
-    unit="share of 4-grams, in 50-word windows",
+    unit="share of 4-grams of a window",
     more="more of the text says again what it said",
     low=0.0,
     high=1.0,
     validity="Marks loops, the usual failure at low T. Songs and refrains have it too.",
     source="Welleck et al. 2020, arXiv 1908.04319 (seq-rep-4); at equal length",
-    function=each(self_repetition),
+    function=windowed(self_repetition),
     better="lower",
-    length="in windows of 50 words",
+    length=WINDOWS,
 )
 LOOP_SHARE = Measure(
     name="loop_share",
     title="Words in loops",
     criterion="degeneration",
-    unit="share of words, in 50-word windows",
+    unit="share of words of a window",
     more="more of the text repeats a block of up to 16 words three times in a row",
     low=0.0,
     high=1.0,
     validity="Exact for word-for-word loops; one that changes a name each time is not seen. Refrains count too.",
     source="after Holtzman et al. 2020, arXiv 1904.09751",
-    function=each(loop_share),
+    function=windowed(loop_share),
     better="lower",
-    length="in windows of 50 words",
+    length=WINDOWS,
 )
 EARLY_STOP = Measure(
     name="early_stop",

@@ -10,28 +10,27 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tempering.generation.completion import Completion
-from tempering.measures.base import Measure, Samples, Values, each, of_cells
-from tempering.measures.words import ngrams, windows, words
-
-WINDOW = 50
-CHARACTERS = 400
+from tempering.measures.base import HEAD, WINDOWS, Measure, Samples, Values, of_cells, windowed
+from tempering.measures.words import ngrams
 
 
-def distinct_2(completion: Completion) -> float:
-    """Return the share of different ones among the bigrams, mean over windows of 50 words; NaN below 50 words."""
-    shares = [
-        len(set(pairs)) / len(pairs) for part in windows(words(completion.text), WINDOW) if (pairs := ngrams(part, 2))
-    ]
-    return sum(shares) / len(shares) if shares else math.nan
+def distinct(items: Sequence[str], n: int) -> float:
+    """Return the share of different ones among the n-grams of words; NaN below n words.
+
+    Example:
+        >>> distinct("the fox the fox".split(), 1), distinct("the fox the fox".split(), 3)
+        (0.5, 1.0)
+    """
+    grams = ngrams(items, n)
+    return len(set(grams)) / len(grams) if grams else math.nan
 
 
-def compression_ratio(completion: Completion) -> float:
-    """Return bytes over compressed bytes (zlib, level 9) of the first 400 characters; NaN for a shorter text."""
-    if len(completion.text) < CHARACTERS:
-        return math.nan
-    raw = completion.text[:CHARACTERS].encode("utf-8", errors="replace")
-    return len(raw) / len(zlib.compress(raw, 9))
+def compression_ratio(samples: Samples) -> Values:
+    """Return bytes over compressed bytes (zlib, level 9) of each text's first characters; NaN for a shorter text."""
+    size = samples.characters
+    texts = [completion.text for completion in samples.completions]
+    raw = [text[:size].encode("utf-8", errors="replace") if len(text) >= size else b"" for text in texts]
+    return np.array([len(own) / len(zlib.compress(own, 9)) if own else math.nan for own in raw])
 
 
 def _heads(samples: Samples, indices: list[int]) -> list[tuple[str, ...]]:
@@ -39,14 +38,14 @@ def _heads(samples: Samples, indices: list[int]) -> list[tuple[str, ...]]:
     return sorted(head for index in indices if (head := samples.heads[index]) is not None)
 
 
-def cell_distinct_2(samples: Samples, indices: list[int]) -> float:
-    """Return the share of different ones among the bigrams of a cell's texts; NaN unless all have the length.
+def cell_distinct(samples: Samples, indices: list[int], n: int) -> float:
+    """Return the share of different ones among the n-grams of a cell's texts; NaN unless all have the length.
 
     The budget is the same for every cell of equal size: so many texts of so many words.
     """
     heads = _heads(samples, indices)
-    pairs = [pair for head in heads for pair in ngrams(head, 2)]
-    return len(set(pairs)) / len(pairs) if pairs and len(heads) == len(indices) else math.nan
+    grams = [gram for head in heads for gram in ngrams(head, n)]
+    return len(set(grams)) / len(grams) if grams and len(heads) == len(indices) else math.nan
 
 
 def shared_4grams(samples: Samples, indices: list[int]) -> float:
@@ -108,51 +107,73 @@ def _similarities(texts: Sequence[Sequence[str]]) -> NDArray[np.float64]:
     return np.asarray(counts @ counts.T)
 
 
-_CELL = "of equal length: the first 50 words, or fewer where the texts of a study are shorter"
 _SIZE = "Depends on the number of samples of a cell, which is the same at every T."
 
-DISTINCT_2 = Measure(
-    name="distinct_2",
-    title="Different word pairs",
-    criterion="diversity",
-    unit="share of bigrams, in 50-word windows",
-    more="fewer word pairs come twice",
-    low=0.0,
-    high=1.0,
-    validity="Says that words vary, not that the text is good: a random list of words has 1.",
-    source="Li et al. 2016, arXiv 1510.03055; at equal length",
-    function=each(distinct_2),
-    length="in windows of 50 words",
-)
+
+def distinct_of(n: int) -> Measure:
+    """Return the measure distinct-n of single texts.
+
+    Example:
+        >>> distinct_of(2).title
+        'Different word pairs'
+    """
+    return Measure(
+        name=f"distinct@{n}",
+        title=f"Different {_grams(n)}",
+        criterion="diversity",
+        unit=f"share of the {n}-grams of words of a window",
+        more=f"fewer {_grams(n)} come twice",
+        low=0.0,
+        high=1.0,
+        validity="Says that words vary, not that the text is good: a random list of words has 1.",
+        source="Li et al. 2016, arXiv 1510.03055; at equal length",
+        function=windowed(lambda part: distinct(part, n)),
+        length=WINDOWS,
+    )
+
+
+def cell_distinct_of(n: int) -> Measure:
+    """Return the measure distinct-n of the samples of a cell, taken together.
+
+    Example:
+        >>> cell_distinct_of(1).name
+        'cell_distinct@1'
+    """
+    return Measure(
+        name=f"cell_distinct@{n}",
+        title=f"Different {_grams(n)} among the samples",
+        criterion="diversity",
+        unit=f"share of the {n}-grams of words of a cell",
+        more="the samples of a cell repeat each other and themselves less",
+        low=0.0,
+        high=1.0,
+        validity=f"Says that words vary, not that the texts are good. {_SIZE}",
+        source="Li et al. 2016, arXiv 1510.03055; over the samples of a cell",
+        function=of_cells(lambda samples, indices: cell_distinct(samples, indices, n)),
+        needs=frozenset({"cells"}),
+        length=HEAD,
+    )
+
+
+def _grams(n: int) -> str:
+    return {1: "words", 2: "word pairs"}.get(n, f"sequences of {n} words")
+
+
 COMPRESSION_RATIO = Measure(
     name="compression_ratio",
     title="Compression ratio",
     criterion="diversity",
-    unit="bytes over compressed bytes, first 400 characters",
+    unit="bytes over compressed bytes",
     more="more redundant text",
     low=0.0,
     high=math.inf,
     validity=(
-        "On the 31 rated stories it tracked neither novelty nor any other rating. Only texts of 400 characters or more "
-        "are counted."
+        "On the 31 rated stories it tracked neither novelty nor any other rating. Short texts hardly compress: below "
+        "100 characters it says little."
     ),
     source="Shaib et al. 2024, arXiv 2403.00553",
-    function=each(compression_ratio),
-    length="the first 400 characters",
-)
-CELL_DISTINCT_2 = Measure(
-    name="cell_distinct_2",
-    title="Different word pairs among the samples",
-    criterion="diversity",
-    unit="share of the bigrams of a cell",
-    more="the samples of a cell repeat each other and themselves less",
-    low=0.0,
-    high=1.0,
-    validity=f"Says that words vary, not that the texts are good. {_SIZE}",
-    source="Li et al. 2016, arXiv 1510.03055; over the samples of a cell",
-    function=of_cells(cell_distinct_2),
-    needs=frozenset({"cells"}),
-    length=_CELL,
+    function=compression_ratio,
+    length="the first 400 characters, or fewer where the texts of a study are shorter",
 )
 SHARED_4GRAMS = Measure(
     name="shared_4grams",
@@ -166,7 +187,7 @@ SHARED_4GRAMS = Measure(
     source="self-repetition across outputs, Salkar et al. 2022, arXiv 2210.08145; at equal length",
     function=of_cells(shared_4grams),
     needs=frozenset({"cells"}),
-    length=_CELL,
+    length=HEAD,
 )
 SELF_BLEU = Measure(
     name="self_bleu",
@@ -180,7 +201,7 @@ SELF_BLEU = Measure(
     source="Zhu et al. 2018, arXiv 1802.01886, by sacrebleu",
     function=self_bleu,
     needs=frozenset({"cells"}),
-    length=_CELL,
+    length=HEAD,
 )
 VENDI_SCORE = Measure(
     name="vendi_score",
@@ -194,5 +215,5 @@ VENDI_SCORE = Measure(
     source="Friedman and Dieng 2022, arXiv 2210.02410",
     function=of_cells(vendi_score),
     needs=frozenset({"cells"}),
-    length=_CELL,
+    length=HEAD,
 )

@@ -10,16 +10,18 @@ from tempering.measures.base import Measure, Samples, Values
 
 
 def edit_distance(samples: Samples) -> Values:
-    """Return the Levenshtein distance of each text to the exemplar of its prompt, over the length of the longer one."""
+    """Return the Levenshtein distance of each text's beginning to that of the exemplar, over the longer one's length.
+
+    Both end after ``samples.characters`` characters; NaN for a text that has fewer, and without an exemplar.
+    """
     from rapidfuzz.distance import Levenshtein  # noqa: PLC0415 - loaded when used, for a light start
 
-    known: dict[tuple[str, str], float] = {}
+    size, out = samples.characters, []
     for completion in samples.completions:
-        key = completion.prompt_id, completion.text
-        if key not in known:
-            exemplar = samples.exemplars.get(completion.prompt_id, "")
-            known[key] = Levenshtein.normalized_distance(exemplar, completion.text) if exemplar else math.nan
-    return np.array([known[c.prompt_id, c.text] for c in samples.completions], dtype=np.float64)
+        exemplar, text = samples.exemplars.get(completion.prompt_id, "")[:size], completion.text[:size]
+        compared = exemplar and len(text) == size
+        out.append(Levenshtein.normalized_distance(exemplar, text) if compared else math.nan)
+    return np.array(out, dtype=np.float64)
 
 
 EDIT_DISTANCE = Measure(
@@ -32,10 +34,11 @@ EDIT_DISTANCE = Measure(
     high=1.0,
     validity=(
         "A proxy for being untypical, of unknown validity: two texts on the same story in other words are almost as "
-        "far apart as two on different stories, so that it soon stops telling them apart. At T=0 it is 0 by definition."
+        "far apart as two on different stories, so that it soon stops telling them apart. At T=0 it is 0 by "
+        "definition. The publication compared whole stories."
     ),
     source="normalised edit distance to the exemplar, Peeperkorn et al. 2024, arXiv 2405.00492",
     function=edit_distance,
     needs=frozenset({"exemplars"}),
-    length="divided by the length of the longer text",
+    length="the first 400 characters, or fewer where the texts of a study are shorter",
 )

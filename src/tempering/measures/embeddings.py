@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempering.errors import MissingExtraError, ParameterError, ServerError
-from tempering.measures.base import Measure, Samples, Values, of_cells
+from tempering.measures.base import WHOLE, Measure, Samples, Values, of_cells
 from tempering.measures.diversity import vendi
-from tempering.measures.words import sentences, words
+from tempering.measures.words import beginning, sentences
 from tempering.models.address import Address
 from tempering.models.transport import Transport
 
@@ -101,17 +101,6 @@ def _sentence_transformers(name: str) -> Callable[[Sequence[str]], Vectors]:
     return lambda texts: np.asarray(model.encode(list(texts), show_progress_bar=False), dtype=np.float64)
 
 
-def _head(samples: Samples, text: str) -> str:
-    """Return the beginning of a text that holds as many words as are compared, as it is written."""
-    kept, count = [], 0
-    for piece in text.split():
-        kept.append(piece)
-        count += len(words(piece))
-        if count >= samples.budget:
-            break
-    return " ".join(kept)
-
-
 def embedding_similarity(samples: Samples) -> Values:
     """Return the cosine between each text and the exemplar of its prompt, at equal length; NaN without one."""
     out = np.full(len(samples.completions), math.nan)
@@ -120,10 +109,11 @@ def embedding_similarity(samples: Samples) -> Values:
     there = [
         index
         for index, completion in enumerate(samples.completions)
-        if samples.heads[index] is not None and samples.exemplars.get(completion.prompt_id)
+        if samples.begun[index] is not None and samples.exemplars.get(completion.prompt_id)
     ]
-    texts = samples.embed([_head(samples, samples.completions[index].text) for index in there])
-    exemplars = samples.embed([_head(samples, samples.exemplars[samples.completions[i].prompt_id]) for i in there])
+    known = {prompt: beginning(text, samples.reach) for prompt, text in samples.exemplars.items()}
+    texts = samples.embed([samples.begun[index] or "" for index in there])
+    exemplars = samples.embed([known[samples.completions[index].prompt_id] for index in there])
     if there:
         out[there] = np.clip((texts * exemplars).sum(axis=1), -1.0, 1.0)
     return out
@@ -144,16 +134,16 @@ def embedding_coherence(samples: Samples) -> Values:
 
 def embedding_variety(samples: Samples, indices: list[int]) -> float:
     """Return the effective share of different texts in a cell, by the Vendi score of their cosines."""
-    if samples.embed is None or any(samples.heads[index] is None for index in indices):
+    texts = sorted(text for index in indices if (text := samples.begun[index]) is not None)
+    if samples.embed is None or len(texts) < len(indices):
         return math.nan
-    vectors = samples.embed(sorted(_head(samples, samples.completions[index].text) for index in indices))
+    vectors = samples.embed(texts)
     kernel = vectors @ vectors.T
     np.fill_diagonal(kernel, 1.0)
     return vendi(kernel) / len(indices)
 
 
 _NEEDS = frozenset({"embeddings"})
-_HEAD = "the first 50 words, or fewer where the texts of a study are shorter"
 
 EMBEDDING_SIMILARITY = Measure(
     name="embedding_similarity",
@@ -170,7 +160,7 @@ EMBEDDING_SIMILARITY = Measure(
     source="Peeperkorn et al. 2024, arXiv 2405.00492",
     function=embedding_similarity,
     needs=_NEEDS | {"exemplars"},
-    length=_HEAD,
+    length=WHOLE,
 )
 EMBEDDING_COHERENCE = Measure(
     name="embedding_coherence",
@@ -198,5 +188,5 @@ EMBEDDING_VARIETY = Measure(
     source="Friedman and Dieng 2022, arXiv 2210.02410",
     function=of_cells(embedding_variety),
     needs=_NEEDS | {"cells"},
-    length=_HEAD,
+    length=WHOLE,
 )

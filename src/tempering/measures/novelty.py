@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tempering.measures.base import Measure, Samples, Values
+from tempering.measures.base import WINDOWS, Measure, Samples, Values
 from tempering.measures.words import windows, words
 
 
@@ -43,8 +43,6 @@ def _share(samples: Samples, new: Callable[[str, str], bool]) -> Values:
     return np.array(out, dtype=np.float64)
 
 
-_EQUAL = "in windows of 50 words, or fewer where the texts of a study are shorter"
-
 UNIQUE_WORD_SHARE = Measure(
     name="unique_word_share",
     title="Words found in no other story",
@@ -60,7 +58,7 @@ UNIQUE_WORD_SHARE = Measure(
     ),
     source="Peeperkorn et al. 2024, arXiv 2405.00492, ratings re-analysed",
     function=unique_word_share,
-    length=_EQUAL,
+    length=WINDOWS,
 )
 NEW_WORD_SHARE = Measure(
     name="new_word_share",
@@ -78,5 +76,5 @@ NEW_WORD_SHARE = Measure(
     source="Peeperkorn et al. 2024, arXiv 2405.00492, ratings re-analysed",
     function=new_word_share,
     needs=frozenset({"exemplars"}),
-    length=_EQUAL,
+    length=WINDOWS,
 )

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from tempering.measures.base import Measure, Samples, Values
+from tempering.measures.base import HEAD, Measure, Samples, Values
 from tempering.measures.corpus import CorpusIndex
 from tempering.measures.ngram_filter import NgramFilter, load_filter
 from tempering.models.embedded import WEIGHTS
@@ -39,7 +39,7 @@ def shipped_filter() -> NgramFilter:
 
     Example:
         >>> shipped_filter().sizes
-        (1, 2, 4, 8)
+        (1, 2, 3, 4, 6, 8)
     """
     return load_filter(WEIGHTS / "ngrams.npz")
 
@@ -73,9 +73,9 @@ def training_novelty_of(n: int) -> Measure:
         high=1.0,
         validity=(
             "Exact against a corpus of yours. For the embedded model through a hashed filter: a false-positive rate of "
-            "at most 0.4 % is corrected for, and for n = 4 and 8 one n-gram in four is asked for. New is not good: of "
-            "expressions new in this sense about 91 % were not judged creative (arXiv 2509.22641), and word salad is "
-            "new, so read it beside coherence."
+            "at most 0.4 % is corrected for, and from n = 3 on one n-gram in four or eight is asked for. New is not "
+            "good: of expressions new in this sense about 91 % were not judged creative (arXiv 2509.22641), and word "
+            "salad is new, so read it beside coherence."
         ),
         source="n-novelty, Merrill et al. 2024, arXiv 2406.13069; words instead of tokens",
         function=lambda samples: training_novelty(samples, n),
@@ -96,5 +96,5 @@ COPIED_SPAN = Measure(
     source="longest common substring through a suffix array, Manber and Myers 1993",
     function=copied_span,
     needs=frozenset({"corpus_spans"}),
-    length="in the first 50 words, or fewer where the texts of a study are shorter",
+    length=HEAD,
 )

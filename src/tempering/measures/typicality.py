@@ -8,10 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tempering.measures.base import Measure, Samples, Values
+from tempering.measures.base import HEAD, Measure, Samples, Values
 from tempering.measures.words import words
-
-_HEAD = "the first 50 words, or fewer where the texts of a study are shorter"
 
 
 def cosine(first: Counter[str], second: Counter[str]) -> float:
@@ -114,7 +112,7 @@ EXEMPLAR_SIMILARITY = Measure(
     source="word-count form of the similarity to the exemplar in Peeperkorn et al. 2024, arXiv 2405.00492",
     function=exemplar_similarity,
     needs=frozenset({"exemplars"}),
-    length=_HEAD,
+    length=HEAD,
 )
 REFERENCE_DISTANCE = Measure(
     name="reference_distance",
@@ -128,7 +126,7 @@ REFERENCE_DISTANCE = Measure(
     source="distance to the centroid, after Salton and Buckley 1988, doi 10.1016/0306-4573(88)90021-0",
     function=reference_distance,
     needs=frozenset({"references"}),
-    length=_HEAD,
+    length=HEAD,
 )
 STORY_MARKS = Measure(
     name="story_marks",
@@ -145,5 +143,5 @@ STORY_MARKS = Measure(
     source="own lists, after the story grammar of Rumelhart 1975",
     function=story_marks,
     needs=frozenset({"language"}),
-    length=_HEAD,
+    length=HEAD,
 )

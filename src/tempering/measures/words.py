@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 _APOSTROPHE = "\u2019"
 _WORD = re.compile(rf"[^\W_]+(?:['{_APOSTROPHE}][^\W_]+)*")
+_MARKS = re.compile(r"[^\w\s]*")
 _SENTENCE = re.compile(rf"(?<=[.!?…])[\"'”{_APOSTROPHE})\]]*\s+|\n+")
 
 
@@ -31,6 +32,17 @@ def sentences(text: str) -> list[str]:
         ['"Run!', 'said Tom.', 'They ran...', 'Night came.']
     """
     return [part for part in _SENTENCE.split(text) if words(part)]
+
+
+def beginning(text: str, count: int) -> str:
+    """Return a text up to its so many-th word and the marks behind it, as it is written; all of it if it has fewer.
+
+    Example:
+        >>> beginning("A fox, a boat.  And then?", 4)
+        'A fox, a boat.'
+    """
+    found = list(islice(_WORD.finditer(text), count))
+    return text[: _MARKS.match(text, found[-1].end()).end()] if found else text  # type: ignore[union-attr]
 
 
 def windows(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -97,12 +97,18 @@ class Prefix:
     Attributes:
         tokens: the ids that were read.
         logits: scores of the next token, shape [vocab].
-        cache: the model's own memory of the prompt; only the model that made it can use it.
+        cache: the model's own memory of the prompt; only the model that made it can use it. Its ``nbytes``, if it has
+            any, count when prompts are kept.
     """
 
     tokens: tuple[int, ...]
     logits: NDArray[np.float32]
     cache: Any
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory it holds."""
+        return self.logits.nbytes + int(getattr(self.cache, "nbytes", 0))
 
 
 class Batch(Protocol):

@@ -43,6 +43,7 @@ class Dialect:
         infinite: whether T = inf can be said.
         lowest: the smallest T above 0 that is honoured.
         unsettable: what may act and cannot be switched off by a request.
+        prefill: what is sent to let the answer go on from the assistant's last message; None where that is not known.
         logprobs: what logprobs are of, unless the server was told otherwise.
         concurrency: how many requests to send at once.
     """
@@ -57,6 +58,7 @@ class Dialect:
     infinite: bool = False
     lowest: float = 0.0
     unsettable: str = ""
+    prefill: Mapping[str, Any] | None = None
     logprobs: LogprobKind = "unknown"
     concurrency: int = 8
 
@@ -65,6 +67,7 @@ def _same(*names: str) -> dict[str, str]:
     return {name: name for name in names}
 
 
+CONTINUE = {"continue_final_message": True, "add_generation_prompt": False}
 OPENAI = _same("temperature", "top_p", "frequency_penalty", "presence_penalty")
 DIALECTS: Mapping[str, Dialect] = {
     "llama.cpp": Dialect(
@@ -83,6 +86,7 @@ DIALECTS: Mapping[str, Dialect] = {
         },
         samplers=_same("penalties", "temperature", "top_k", "top_p", "min_p", "top_n_sigma", "xtc")
         | {"typical_p": "typ_p"},
+        prefill=CONTINUE,
         logprobs="raw",
     ),
     "llama-cpp-python": Dialect(
@@ -99,6 +103,7 @@ DIALECTS: Mapping[str, Dialect] = {
         off={"top_k": -1},
         order="vllm",
         lowest=0.01,
+        prefill=CONTINUE,
         logprobs="raw",
         concurrency=32,
     ),
@@ -107,6 +112,7 @@ DIALECTS: Mapping[str, Dialect] = {
         words=OPENAI | _same("top_k", "min_p", "repetition_penalty"),
         off={"top_k": -1},
         order="sglang",
+        prefill=CONTINUE,
         concurrency=32,
     ),
     "ollama": Dialect(
@@ -131,6 +137,7 @@ DIALECTS: Mapping[str, Dialect] = {
         samplers=_same(*STEPS),
         order_key="order",
         infinite=True,
+        prefill={},
         logprobs="raw",
     ),
     "openai": Dialect(

@@ -7,7 +7,6 @@ The interface of the graph is written down in ``training/export.py``, which make
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tempering.errors import ModelError, PromptError
 from tempering.models.base import ModelInfo, Prefix
+from tempering.models.cores import usable_cores
 from tempering.models.files import refuse_other_vocabulary
 
 FORMAT = 1
@@ -57,6 +57,11 @@ class Cache:
         """How many tokens the text has."""
         return int(self.keys.shape[-1])
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory it holds."""
+        return self.keys.nbytes + self.values.nbytes
+
 
 def load(folder: str) -> OnnxModel:
     """Return the model in a folder.
@@ -92,7 +97,7 @@ class OnnxModel:
             self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             self.tokenizer.encode_special_tokens = True  # a prompt that spells an end mark is text, not the mark
             options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = _threads()
+            options.intra_op_num_threads = usable_cores()
             options.log_severity_level = 3
             self.session = onnxruntime.InferenceSession(
                 (folder / "model.onnx").read_bytes(), options, providers=["CPUExecutionProvider"]
@@ -128,7 +133,7 @@ class OnnxModel:
     def prefill(self, tokens: Sequence[int]) -> Prefix:
         """Read a prompt once."""
         logits, cache = self._read(tokens)
-        return Prefix(tuple(tokens), logits[-1], cache)
+        return Prefix(tuple(tokens), logits[-1].copy(), cache)
 
     def score(self, tokens: Sequence[int]) -> Array:
         """Return the logits after every token, shape [tokens, vocab]."""
@@ -220,8 +225,3 @@ class OnnxBatch:
         self.cached[rows, lengths] = 1
         self.lengths[:count] += 1
         return logits[:, 0]
-
-
-def _threads() -> int:
-    """Return how many cores this process may use: a container's share, where the system says it."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

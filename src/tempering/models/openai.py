@@ -152,6 +152,8 @@ class OpenAIModel:
             body["prompt"] = request.prompt
         else:
             body["messages"] = [{"role": turn.role, "content": turn.content} for turn in request.prompt]
+            if request.prompt[-1].role == "assistant":
+                body |= self.dialect.prefill or {}
         limit = "max_completion_tokens" if chat and self.address.host == "api.openai.com" else "max_tokens"
         body |= body_of(self.dialect, request.params) | {limit: request.max_tokens, "seed": request.seed, "n": n}
         if self.logprobs is not None:

@@ -56,6 +56,7 @@ def findings_of(arms: Arms) -> Findings:
     if name == "peeperkorn-2024":
         return Findings("Beside the published study", *published(arms))
     makers = {"renze-2024": _accuracy, "turn-2025": _turning, "phases": _phases}
+    makers |= dict.fromkeys(("probes", "probes-pt"), _probes)
     return makers[name](results) if name in makers else Findings()
 
 
@@ -103,6 +104,31 @@ def _accuracy(results: StudyResults) -> Findings:
     )
     html = table("Accuracy by temperature", ["T", "accuracy here", "published"], body) + note
     return Findings("Accuracy over temperature", sentences, html, {"accuracy": rows, "flat_differences": moved})
+
+
+def _probes(results: StudyResults) -> Findings:
+    names, rows = ("accuracy", "valid_coverage", "valid_evenness"), results.estimates.to_dicts()
+    known = {(row["measure"], row["temperature"]): row for row in rows if row["mean"] is not None}
+    body = [[temperature(t), *(_mean_of(known.get((name, t))) for name in names)] for t in results.plan.temperatures]
+    trends = {row["measure"]: row for row in results.trends.to_dicts() if row["measure"] in names}
+    sentences = tuple(
+        f"{title}: rank correlation with T {number(row['rho'])} {interval(row['low'], row['high'])}."
+        for name, title in zip(names, ("Validity", "Coverage of the set", "Evenness"), strict=True)
+        if (row := trends.get(name)) and row["rho"] is not None
+    )
+    note = (
+        "<p class=note>Validity: the first word is of the set (n answers). Coverage: different valid answers over the "
+        "most there could be; evenness: the chance that two valid answers differ (n questions). Intervals are over "
+        "questions.</p>"
+    )
+    html = table("Valid answers by temperature", ["T", "validity", "coverage", "evenness"], body) + note
+    return Findings("Answers of a known set", sentences, html, {"trends": list(trends.values())})
+
+
+def _mean_of(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "undefined"
+    return f"{number(row['mean'])} {interval(row['low'], row['high'])}, n = {row['n']}"
 
 
 def _cliff(results: StudyResults) -> list[str]:

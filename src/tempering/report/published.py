@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tempering.study.results import StudyResults
 
 CRITERIA = ("novelty", "typicality", "cohesion", "coherence")
-COMPUTED = ("self_perplexity", "exemplar_similarity", "edit_distance")
-"""Their three computational measures."""
+NEARNESS = ("embedding_similarity", "exemplar_similarity")
+"""Their similarity to the exemplar: of embeddings where the study has them, of word counts elsewhere."""
 
 
 def published(arms: Mapping[str, StudyResults]) -> tuple[tuple[str, ...], str, dict[str, Any]]:
@@ -47,6 +47,13 @@ def _criteria(arms: Mapping[str, StudyResults]) -> dict[str, str]:
     return {criterion: chosen[criterion] for criterion in CRITERIA if criterion in chosen}
 
 
+def _computed(arms: Mapping[str, StudyResults]) -> tuple[str, ...]:
+    """Return the names of their three computational measures, as far as they could be measured in every arm."""
+    there = [set(results.estimates.drop_nulls("mean")["measure"]) for results in arms.values()]
+    nearness = NEARNESS[0] if all(NEARNESS[0] in names for names in there) else NEARNESS[1]
+    return "self_perplexity", nearness, "edit_distance"
+
+
 def _caps(arms: Mapping[str, StudyResults]) -> list[str]:
     found = []
     for arm, results in arms.items():
@@ -61,7 +68,7 @@ def _contrast(arms: Mapping[str, StudyResults]) -> list[str]:
         return []
     highest = min(max(t for t in results.plan.temperatures if math.isfinite(t)) for results in arms.values())
     parts = []
-    for name in COMPUTED:
+    for name in _computed(arms):
         rows = {arm: _row(results, name, highest) for arm, results in arms.items()}
         if all(row is not None and row["mean"] is not None for row in rows.values()):
             said = ", ".join(f"{arm} {_mean(row)}" for arm, row in rows.items())
@@ -123,22 +130,25 @@ def _slope(results: StudyResults, name: str) -> str:
 
 
 def _computed_table(arms: Mapping[str, StudyResults]) -> str:
-    temperatures = sorted({t for results in arms.values() for t in results.plan.temperatures})
-    head = ["T", *(f"{escaped(measure(name).title)}<br>{escaped(arm)}" for name in COMPUTED for arm in arms)]
+    temperatures, names = sorted({t for results in arms.values() for t in results.plan.temperatures}), _computed(arms)
+    here = "the vector that the model of embeddings gives for the text"
+    if NEARNESS[1] in names:
+        here = "a proxy, the cosine of word counts; with --embeddings it is that of embeddings"
+    head = ["T", *(f"{escaped(measure(name).title)}<br>{escaped(arm)}" for name in names for arm in arms)]
     rows = [
-        [temperature(t), *(_mean(_row(results, name, t)) for name in COMPUTED for results in arms.values())]
+        [temperature(t), *(_mean(_row(results, name, t)) for name in names for results in arms.values())]
         for t in temperatures
     ]
     return (
         "<p>Their three computational measures, means with 95 % intervals. Their similarity compared embeddings (the "
-        "hidden state of the last token alone); here it compares word counts.</p>"
-        + table("Computational measures", head, rows)
+        f"hidden state of the last token alone); here it is {here}. Their edit distance was over whole stories; here "
+        "both measures compare beginnings of equal length.</p>" + table("Computational measures", head, rows)
     )
 
 
 def _figures(arms: Mapping[str, StudyResults], criteria: Mapping[str, str]) -> str:
     parts = []
-    for name in dict.fromkeys([*COMPUTED, *criteria.values()]):
+    for name in dict.fromkeys([*_computed(arms), *criteria.values()]):
         frames = {arm: results.estimates.filter(results.estimates["measure"] == name) for arm, results in arms.items()}
         if any(frame["mean"].is_not_null().any() for frame in frames.values()):
             svg = inlined(measure_chart(frames), f"arms-{name}")

@@ -1,6 +1,6 @@
 """Numbers in, estimates out: every one with an interval and n. Knows nothing of text."""
 
-from tempering.statistics.bootstrap import bca_mean, bootstrap_difference, bootstrap_mean
+from tempering.statistics.bootstrap import bca_mean
 from tempering.statistics.change import ChangePoint, change_point
 from tempering.statistics.comparisons import Comparison, holm, paired_comparisons
 from tempering.statistics.curve import CurveBand, curve_band
@@ -28,8 +28,6 @@ __all__ = [
     "FixedEffect",
     "MixedModel",
     "bca_mean",
-    "bootstrap_difference",
-    "bootstrap_mean",
     "change_point",
     "cliffs_delta",
     "cohens_d",

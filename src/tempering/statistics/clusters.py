@@ -1,11 +1,10 @@
 """Values in clusters: what each cluster contributes to an estimate, and the interval that follows from it.
 
 Prompts are few in a study and texts are not symmetrically spread, and the plain t interval is then too narrow on one
-side. Intervals here are t after Hall's exponential transformation, which takes out the skewness of the contributions
-(Hall 1992, Journal of the Royal Statistical Society B 54, 221), with the skewness limited: few prompts show it badly,
-and so no side of an interval is more than about twice as long as that of plain t. In the tails, where many comparisons
-are judged, the correction alone raises false alarms: a p is the larger of that of plain and of corrected t. Knows
-nothing of what is estimated.
+side. An interval here reaches on each side as far as plain t or as t after Hall's exponential transformation, whichever
+is farther (Hall 1992, Journal of the Royal Statistical Society B 54, 221): the side of the tail is lengthened, to about
+twice at most, and the other is not shortened, as few prompts show skewness badly. Tests are the same intervals turned
+round: p is below .05 exactly where the 95 % interval leaves the null out. Knows nothing of what is estimated.
 """
 
 from __future__ import annotations
@@ -23,7 +22,9 @@ from tempering.statistics.estimate import Estimate
 
 Array = NDArray[np.float64]
 CHUNK = 2**22
-LIMIT = 0.8
+EDGE = 1 - 1e-9
+LIMIT = 0.9
+"""The longest correction, as a share of where the transformation ends."""
 
 
 def known_values(values: ArrayLike, clusters: ArrayLike, confidence: float) -> tuple[Array, NDArray[np.generic]]:
@@ -120,7 +121,8 @@ class _Shape:
         # Equal contributions leave rounding errors, which are no spread.
         if scale <= 1e-12 * float(np.abs(contributions).max()):
             return cls(0.0, 0.0, 0.0, count)
-        skewness = float((centred**3).mean()) / scale**3
+        # Without the bias that the skewness of few units has.
+        skewness = float((centred**3).mean()) / scale**3 * math.sqrt(count * (count - 1)) / max(count - 2, 1)
         limit = LIMIT / (cls.reach(count, confidence) + abs(skewness) / (6 * count))
         bend = min(max(2 * skewness / 3, -limit), limit)
         return cls(scale, bend, bend / (4 * count), count)
@@ -153,7 +155,8 @@ def interval(value: float, contributions: Array, confidence: float) -> tuple[flo
     if shape.scale == 0:
         return value, value
     quantile = shape.reach(shape.units, confidence)
-    return value - shape.scale * shape.inverse(quantile), value - shape.scale * shape.inverse(-quantile)
+    below, above = max(quantile, shape.inverse(quantile)), min(-quantile, shape.inverse(-quantile))
+    return value - shape.scale * below, value - shape.scale * above
 
 
 def tail(value: float, contributions: Array, null: float = 0.0, *, upper: bool = True) -> float:
@@ -176,6 +179,16 @@ def p_value(value: float, contributions: Array, null: float = 0.0) -> float:
     return min(1.0, 2 * min(tail(value, contributions, null, upper=upper) for upper in (True, False)))
 
 
+def left_out_contributions(left_out: Array) -> Array:
+    """Return what each unit adds to the error of a statistic, from its values with each unit left out in turn.
+
+    The jackknife's, times sqrt((k - 1) / k) for k units, as its variance is biased upwards (Efron and Stein 1981,
+    doi 10.1214/aos/1176345462).
+    """
+    count = len(left_out)
+    return np.asarray(math.sqrt((count - 1) ** 3 / count) * (left_out.mean() - left_out), np.float64)
+
+
 def jackknife(value: float, left_out: Array, confidence: float) -> tuple[float, float]:
     """Return the interval of any smooth statistic from its values with each unit left out in turn.
 
@@ -184,7 +197,26 @@ def jackknife(value: float, left_out: Array, confidence: float) -> tuple[float, 
         left_out: shape [units], the statistic without each.
         confidence: nominal coverage.
     """
-    return interval(value, (len(left_out) - 1) * (left_out.mean() - left_out), confidence)
+    return interval(value, left_out_contributions(left_out), confidence)
+
+
+def stretched(rho: ArrayLike) -> Array:
+    """Return correlations on the scale where their intervals are made, ``rho / (1 - rho^2)``; +-1 is far, not infinite.
+
+    Strong correlations get more room than on Fisher's scale: with 8 prompts that differ, a rho of .85 is covered in
+    94 of 100 studies there, in 91 on Fisher's.
+
+    Example:
+        >>> round(shrunk(float(stretched(0.5))), 9)
+        0.5
+    """
+    inside = np.clip(np.asarray(rho, np.float64), -EDGE, EDGE)
+    return np.asarray(inside / (1 - inside**2), np.float64)
+
+
+def shrunk(value: float) -> float:
+    """Return the correlation at a place of that scale."""
+    return math.tanh(math.asinh(2 * value) / 2)
 
 
 def standard_error(contributions: Array) -> float:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import linalg, stats
+from scipy import linalg, special
 
 from tempering.statistics.reml import Labels, Precision, Problem, best_ratios
 
@@ -136,7 +136,7 @@ def mixed_model(
     squares = np.diag(scale * linalg.inv(state.information))
     df = np.full(problem.p, math.inf) if degrees == "normal" else precision.degrees(squares)
     errors = np.sqrt(squares + precision.added() if degrees == "normal" else squares)
-    quantiles = stats.t.ppf((1 + confidence) / 2, df)
+    quantiles = special.stdtrit(df, (1 + confidence) / 2)
     effects = tuple(
         FixedEffect(name, float(b), float(e), float(b - q * e), float(b + q * e), float(d), _two_sided(b, e, d))
         for name, b, e, q, d in zip(("intercept", *fixed), state.coefficients, errors, quantiles, df, strict=True)
@@ -155,4 +155,4 @@ def mixed_model(
 
 
 def _two_sided(value: float, error: float, df: float) -> float:
-    return float(2 * stats.t.sf(abs(value) / error, df)) if error > 0 else (0.0 if value else 1.0)
+    return float(2 * special.stdtr(df, -abs(value) / error)) if error > 0 else (0.0 if value else 1.0)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, special
 
 from tempering.errors import ParameterError
-from tempering.statistics.clusters import interval, mean_parts, standard_error, tail
+from tempering.statistics.clusters import interval, mean_parts, shrunk, standard_error, tail
 from tempering.statistics.estimate import Estimate
 from tempering.statistics.trend import trend_parts
 
@@ -66,18 +66,18 @@ def smallest_detectable_trend(
 ) -> Estimate:
     """Estimate the smallest rank correlation that a study like this finds different from 0 with the given power.
 
-    As ``smallest_detectable_effect``, on Fisher's scale with the standard error of ``rank_trend``.
+    As ``smallest_detectable_effect``, on the scale and with the standard error of ``rank_trend``.
 
     Example:
         >>> smallest_detectable_trend([0, 1, 2] * 4, [0, 2, 1, 1, 0, 2, 0, 1, 2, 2, 1, 0], [0, 1, 2, 3] * 3).value
-        0.885...
+        0.706...
     """
     parts = trend_parts(x, y, clusters, confidence)
     if parts.left_out is None:
         return Estimate(math.nan, math.nan, math.nan, parts.n, parts.clusters, confidence)
     contributions = parts.contributions
     found = _detectable(standard_error(contributions), len(contributions), power, alpha, confidence)
-    low, value, high = (math.tanh(bound) for bound in found)
+    low, value, high = (shrunk(bound) for bound in found)
     return Estimate(value, low, high, parts.n, parts.clusters, confidence)
 
 

@@ -12,7 +12,7 @@ from tempering.errors import ParameterError
 from tempering.statistics.clusters import mean_parts, t_quantile
 from tempering.statistics.estimate import Estimate
 
-PRIOR = 0.02
+PRIOR = 0.04
 LEAST = 0.3
 
 
@@ -22,9 +22,10 @@ def wilson(successes: ArrayLike, clusters: ArrayLike, *, confidence: float = 0.9
     Where every cluster has one answer, this is Wilson's score interval (1927). Where answers share clusters (several
     samples of a prompt), n answers are worth fewer: n is divided by the design effect, the variance between clusters
     over that of independent answers, and the quantile is t (as in surveys: Dean and Pagano 2015,
-    Journal of Survey Statistics and Methodology 3, 484), with (clusters - 1)(1 + 1/effect) degrees of freedom, as the
-    part of the variance that independent answers have is known. Rare answers say little of how they cluster: the effect
-    is drawn towards the cluster size as ``0.02 / (clusters * p * (1 - p))`` grows, and never taken below 0.3.
+    Journal of Survey Statistics and Methodology 3, 484), with (clusters - 1)(1 + 1/effect)^2 degrees of freedom
+    (Satterthwaite's, as the variance that independent answers have is known). Rare answers say little of how they
+    cluster: the effect is drawn towards the cluster size as ``0.04 / (clusters * p * (1 - p))`` grows, and never taken
+    below 0.3.
 
     With a single cluster its answers are the units: the interval then speaks of that prompt alone.
     Coverage is in docs/statistics.md.
@@ -56,7 +57,7 @@ def wilson(successes: ArrayLike, clusters: ArrayLike, *, confidence: float = 0.9
         quantile, effective = float(special.ndtri((1 + confidence) / 2)), float(n)
     else:
         effect = _design_effect(parts.contributions, share, n, float((parts.sizes**2).sum()) / n)
-        quantile, effective = t_quantile((units - 1) * (1 + 1 / effect), confidence), n / effect
+        quantile, effective = t_quantile((units - 1) * (1 + 1 / effect) ** 2, confidence), n / effect
     squared = quantile**2 / effective
     centre = (share + squared / 2) / (1 + squared)
     half = quantile * math.sqrt(share * (1 - share) / effective + squared / (4 * effective)) / (1 + squared)

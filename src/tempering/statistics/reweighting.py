@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 from tempering.errors import ParameterError
+from tempering.statistics.clusters import t_quantile
 from tempering.statistics.estimate import Estimate
 
 Values = NDArray[np.float64]
@@ -243,5 +244,5 @@ def _interval(
         left_out = (moments.sum() - moments) / (total - sums)
     error = math.sqrt((count - 1) / count * float(((left_out - mean) ** 2).sum()))
     freedom = min(ess, count) - 1 if single else count - 1
-    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
+    half = t_quantile(freedom, confidence) * error
     return Estimate(float(mean), float(mean - half), float(mean + half), len(w), clusters, confidence)

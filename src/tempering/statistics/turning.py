@@ -22,9 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
-from scipy import stats
 
 from tempering.errors import ParameterError
+from tempering.statistics.clusters import t_quantile
 from tempering.statistics.estimate import Estimate
 
 Values = NDArray[np.float64]
@@ -210,7 +210,7 @@ def _point(
     low = high = math.nan
     if not math.isnan(value) and len(known) > 1:
         error = float(known.std(ddof=1)) * math.sqrt(units / (units - 1))
-        half = float(stats.t.ppf((1 + confidence) / 2, units - 1)) * error
+        half = t_quantile(units - 1, confidence) * error
         low, high = max(value - half, float(x[0])), min(value + half, float(x[-1]))
         if share < SURE:
             high = math.inf

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from tempering.params import SamplingParams
 from tempering.sampling.distribution import process
-from tempering.statistics import Estimate, bootstrap_mean
+from tempering.statistics import Estimate, t_mean
+from tempering.statistics.clusters import t_quantile
 from tempering.study.plan import StudyPlan
 from tempering.study.records import plain, real
 from tempering.study.steps import Steps
@@ -143,8 +143,8 @@ def audit(steps: Steps, plan: StudyPlan) -> Audit:
                 AuditRow(
                     setup=name,
                     temperature=temperature,
-                    kept=bootstrap_mean(state.keep.sum(axis=1), steps.units),
-                    entropy=bootstrap_mean(state.entropy, steps.units),
+                    kept=t_mean(state.keep.sum(axis=1), steps.units),
+                    entropy=t_mean(state.entropy, steps.units),
                     equivalent=pooled_equivalent(state.entropy, grid, bare, steps.units),
                 )
             )
@@ -163,7 +163,7 @@ def pooled_equivalent(
     """Estimate the T at which the bare model is as random, over all steps, as a setup is.
 
     Mean entropy rises with T, so there is one such T: it is read off the curve of the bare mean entropy on the grid,
-    linear in between. The interval is T ± t(k - 1) s over k clusters, as in ``bootstrap_mean``.
+    linear in between. The interval is T ± t(k - 1) s over k clusters.
 
     Args:
         own: entropy of the setup, nats, shape [steps].
@@ -196,7 +196,7 @@ def pooled_equivalent(
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
     found = np.array([inverse(weights.astype(np.float64)) for weights in drawn])
     error = float(found[np.isfinite(found)].std()) * math.sqrt(count / (count - 1))
-    half = float(stats.t.ppf(0.975, count - 1)) * error
+    half = t_quantile(count - 1, 0.95) * error
     return Estimate(value, max(0.0, value - half), value + half, len(own), len(names))
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from tempering.generation.completion import Completion
 from tempering.generation.prompts import read_prompt
 from tempering.models.base import LogitsModel
 from tempering.sampling.thermodynamics import Thermodynamics, thermodynamics
+from tempering.statistics.clusters import t_quantile
 from tempering.study.plan import StudyPlan
 from tempering.study.records import plain, real
 from tempering.thermometer.reading import logits_of_ids
@@ -134,7 +134,7 @@ def _curve_rows(
     for name, values in facts.items():
         curves = _by_text(values, places)
         count, means = len(curves), curves.mean(axis=0)
-        half = stats.t.ppf(0.975, count - 1) * curves.std(axis=0, ddof=1) / math.sqrt(count) if count > 1 else None
+        half = t_quantile(count - 1, 0.95) * curves.std(axis=0, ddof=1) / math.sqrt(count) if count > 1 else None
         for at, temperature in enumerate(grid.tolist()):
             row = {"sampled_at": sampled_at, "temperature": temperature, "quantity": name, "mean": float(means[at])}
             low, high = (None, None) if half is None else (float(means[at] - half[at]), float(means[at] + half[at]))

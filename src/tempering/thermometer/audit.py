@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy import special
 
 from tempering.errors import ParameterError, PromptError
 from tempering.generation.completion import Completion
@@ -21,13 +22,8 @@ from tempering.generation.prompts import read_prompt
 from tempering.generation.request import Request
 from tempering.models.base import LogitsModel, Model, PromptText
 from tempering.params import SamplingParams
-from tempering.sampling.distribution import logprob
-from tempering.sampling.forks import fork_scores, refuse_moving_sets
-from tempering.sampling.penalties import Context
-from tempering.thermometer.likelihood import Reading, Tokens, read_together
-from tempering.thermometer.reading import TEMPERATURES, logits_of_ids
-
-Values = NDArray[np.float64]
+from tempering.thermometer.likelihood import Tokens, read_temperature
+from tempering.thermometer.reading import TEMPERATURES, Scored
 
 CANDIDATES: tuple[tuple[str, SamplingParams], ...] = (
     ("no truncation", SamplingParams()),
@@ -201,35 +197,40 @@ def explain(
     else a truncation would be blamed. Where nothing is possible, the fewest impossible tokens come first.
     """
     asked = sorted({text.asked for text in texts})
-    read = {t: _exact(model, [x for x in texts if x.asked == t], SamplingParams(), 0.95)[0] for t in asked}
-    totals = np.zeros((len(candidates), len(asked), 2))
-    outside = np.zeros((len(candidates), len(asked), 2), dtype=int)
-    firsts: dict[tuple[int, int, int], tuple[float, int, int]] = {}
-    for text in texts:
-        logits, contexts = _scored(model, text)
+    totals = [0.0] * len(candidates)
+    outside = [0] * len(candidates)
+    firsts: list[tuple[float, int, int] | None] = [None] * len(candidates)
+    for temperature in asked:  # the logits of one temperature are held at a time
+        scored = _scored(model, [text for text in texts if text.asked == temperature])
+        read = _exact(scored, SamplingParams(), 0.95)[0]
         for at, (_, params) in enumerate(candidates):
-            for way, temperature in enumerate((text.asked, read[text.asked])):
-                setting = replace(params, temperature=temperature)
-                own = logprob(logits, np.array(text.ids), setting, contexts).processed
-                place = at, asked.index(text.asked), way
-                totals[place] += own.sum()
-                if len(missed := np.flatnonzero(np.isneginf(own))):
-                    outside[place] += len(missed)
-                    firsts.setdefault(place, (text.asked, int(missed[0]), text.ids[missed[0]]))
-    totals[:, :, 1] -= FREE
-    found = []
-    for at, (name, params) in enumerate(candidates):
-        ways = [int(np.lexsort((-outside[at, t], totals[at, t]))[-1]) for t in range(len(asked))]
-        likelihood = sum(float(totals[at, t, way]) for t, way in enumerate(ways))
-        missing = sum(int(outside[at, t, way]) for t, way in enumerate(ways))
-        first = next((firsts[at, t, way] for t, way in enumerate(ways) if (at, t, way) in firsts), None)
-        found.append(Explanation(name, params, likelihood, missing, first))
+            ways = [_way(scored, replace(params, temperature=t), temperature) for t in (temperature, read)]
+            likelihood, missing, first = max(
+                (ways[0], (ways[1][0] - FREE, *ways[1][1:])), key=lambda way: (way[0], -way[1])
+            )
+            totals[at] += likelihood
+            outside[at] += missing
+            firsts[at] = firsts[at] or first
+    found = [Explanation(*candidates[at], totals[at], outside[at], firsts[at]) for at in range(len(candidates))]
     return sorted(found, key=lambda one: (-one.log_likelihood, one.impossible))
 
 
-def _scored(model: LogitsModel, text: Text) -> tuple[NDArray[np.float32], list[Context]]:
-    contexts = [Context(text.prompt, text.ids[:step]) for step in range(len(text.ids))]
-    return logits_of_ids(model, text.prompt, text.ids), contexts
+def _scored(model: LogitsModel, texts: Sequence[Text]) -> list[Scored]:
+    return [Scored.of(model, text.prompt, text.ids) for text in texts]
+
+
+def _way(
+    texts: Sequence[Scored], setting: SamplingParams, asked: float
+) -> tuple[float, int, tuple[float, int, int] | None]:
+    """Return the log-likelihood of texts under a setting, how many ids are impossible, and the first of them."""
+    total, missing, first = 0.0, 0, None
+    for text in texts:
+        own = text.logprobs(setting)
+        total += float(own.sum())
+        if len(missed := np.flatnonzero(np.isneginf(own))):
+            missing += len(missed)
+            first = first or (asked, int(missed[0]), text.ids[missed[0]])
+    return total, missing, first
 
 
 def _row(
@@ -238,47 +239,41 @@ def _row(
     n = sum(len(text.ids) for text in texts)
     if not n:
         return AskedAndRead(asked, math.nan, math.nan, math.nan, 0, len(texts), None)
+    scored = _scored(model, texts)
     try:
-        refuse_moving_sets(params)
-        read = _exact(model, texts, params, confidence)
+        read = _exact(scored, params, confidence)
     except ParameterError:
-        read = _on_a_grid(model, texts, params, confidence)
+        read = _on_a_grid(scored, params, confidence)
     temperature, low, high = read
     told = not math.isnan(temperature)
     return AskedAndRead(asked, temperature, low, high, n, len(texts), bool(low <= asked <= high) if told else None)
 
 
-def _exact(
-    model: LogitsModel, texts: Sequence[Text], params: SamplingParams, confidence: float
-) -> tuple[float, float, float]:
+def _exact(texts: Sequence[Scored], params: SamplingParams, confidence: float) -> tuple[float, float, float]:
     """Read texts under a kept set that T does not move; tokens outside it are left out, as they say nothing of T."""
-    parts = []
-    for text in texts:
-        logits, contexts = _scored(model, text)
-        tokens = Tokens.of(fork_scores(logits, params, contexts), np.array(text.ids))
-        inside = np.isfinite(tokens.own)
-        parts.append(Tokens(tokens.gaps[inside], tokens.own[inside]))
+    parts = [tokens.at(np.isfinite(tokens.own)) for tokens in (text.tokens(params) for text in texts)]
     if not sum(map(len, parts)):
         return math.nan, math.nan, math.nan
-    reading: Reading = read_together(parts, confidence=confidence).reading
+    reading = read_temperature(Tokens.joined(parts), confidence=confidence)
     return reading.temperature, reading.low, reading.high
 
 
-def _on_a_grid(
-    model: LogitsModel, texts: Sequence[Text], params: SamplingParams, confidence: float
-) -> tuple[float, float, float]:
+def _on_a_grid(texts: Sequence[Scored], params: SamplingParams, confidence: float) -> tuple[float, float, float]:
     """Read texts under a kept set that moves with T, on the temperatures of a grid; the interval ends on it."""
-    from scipy import stats  # noqa: PLC0415 - loaded when used, for a light start
 
-    totals = np.zeros(len(TEMPERATURES))
-    for text in texts:
-        logits, contexts = _scored(model, text)
-        for at, t in enumerate(TEMPERATURES.tolist()):
-            totals[at] += logprob(logits, np.array(text.ids), replace(params, temperature=t), contexts).processed.sum()
-    if np.isneginf(totals).all():
+    @cache
+    def at(place: int) -> float:
+        setting = replace(params, temperature=float(TEMPERATURES[place]))
+        return sum(float(text.logprobs(setting).sum()) for text in texts)
+
+    # Every fourth first, then the others near the best; all of them only where none is possible.
+    whole = range(len(TEMPERATURES))
+    best = max(whole[::4], key=at)
+    best = max(whole if np.isneginf(at(best)) else whole[max(best - 3, 0) : best + 4], key=at)
+    if np.isneginf(at(best)):
         return math.nan, math.nan, math.nan
-    best = int(totals.argmax())
-    inside = np.flatnonzero(totals >= totals[best] - stats.chi2.ppf(confidence, 1) / 2)
-    # The ends lie between grid points: the next ones outside are the honest ends.
-    low, high = max(inside[0] - 1, 0), min(inside[-1] + 1, len(TEMPERATURES) - 1)
+    level = at(best) - float(special.chdtri(1, 1 - confidence)) / 2
+    # The ends lie between grid points: the first ones outside are the honest ends.
+    low = next((place for place in range(best, 0, -1) if at(place) < level), 0)
+    high = next((place for place in whole[best:] if at(place) < level), whole[-1])
     return float(TEMPERATURES[best]), float(TEMPERATURES[low]), float(TEMPERATURES[high])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tempering.statistics import Estimate, bootstrap_mean
+from tempering.statistics import Estimate, t_mean
 from tempering.thermometer.likelihood import Pooled, Tokens, read_together
 
 
@@ -55,7 +55,7 @@ def calibrate(texts: Sequence[Tokens], *, confidence: float = 0.95) -> Calibrati
         gains.append((own - plain) / math.log(2))
         clusters.append(np.full(len(text), place))
         at_one -= float(plain.sum())
-    gain = bootstrap_mean(np.concatenate(gains), np.concatenate(clusters), confidence=confidence)
+    gain = t_mean(np.concatenate(gains), np.concatenate(clusters), confidence=confidence)
     if len(texts) == 1:  # its tokens say nothing of other texts
         gain = replace(gain, low=math.nan, high=math.nan)
     return Calibration(pooled, gain, at_one / math.log(2) / gain.n)

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from tempering.errors import LogitsError, ParameterError
-from tempering.sampling.plan import available
-from tempering.sampling.rows import Rows, checked_rows
+from tempering.sampling.rows import checked_rows
 from tempering.sampling.thermodynamics import blocks
+from tempering.sampling.tilt import tilted_mass
+from tempering.thermometer.peak import read_peak
 
 Values = NDArray[np.float64]
 OUTSIDE = -1e100
@@ -26,10 +27,6 @@ HIGHEST = 1e6
 """Above this 1/T a draw cannot be told from a greedy one in float64; the search ends there."""
 CLOSE = 1e-5
 """A Newton step below this share is the last: what it leaves is its square."""
-SOME = 64
-"""Of how many tokens the search begins with."""
-WORTH_COMPILING = 16_000_000
-"""Logits from which the compiled loop pays for being loaded."""
 
 
 @dataclass(frozen=True)
@@ -37,30 +34,43 @@ class Tokens:
     """Drawn tokens with their distributions: what a temperature is read from.
 
     Attributes:
-        gaps: logits less the largest of their row, float64 [tokens, vocab]; ``OUTSIDE`` outside the kept set.
-        own: the gap of the token drawn, shape [tokens]; -inf if it lies outside the kept set.
+        logits: float32 or float64 [tokens, vocab], as they were given; -inf outside the kept set.
+        best: the largest of each row, shape [tokens], of the same type.
+        own: the gap of the token drawn, its logit less the largest, shape [tokens]; -inf if it lies outside the kept
+            set.
     """
 
-    gaps: Rows
+    logits: NDArray[np.floating]
+    best: NDArray[np.floating]
     own: Values
 
     @classmethod
     def of(cls, logits: ArrayLike, drawn: ArrayLike) -> Tokens:
-        """Return tokens from logits [tokens, vocab] and the ids drawn [tokens].
+        """Return tokens from logits [tokens, vocab] and the ids drawn [tokens]; logits in float32 are not copied.
 
         Raises:
             LogitsError: a row holds NaN or +inf, or nothing but -inf.
             ParameterError: the shapes differ, or an id lies outside the vocabulary.
         """
-        rows, _ = checked_rows(logits)
+        rows = np.asarray(logits)
+        best = rows.max(axis=1) if rows.dtype == np.float32 and rows.ndim == 2 and rows.size else None
+        if best is None or not np.isfinite(best).all():  # another type is converted, and what is wrong is named
+            rows, _ = checked_rows(logits)
+            best = rows.max(axis=1)
         ids = np.asarray(drawn)
         if ids.shape != rows.shape[:1] or ids.dtype.kind not in "iu":
             raise ParameterError(f"tokens must be {len(rows)} ids, got shape {list(ids.shape)}", field="tokens")
         if ids.size and not 0 <= ids.min() <= ids.max() < rows.shape[1]:
             raise ParameterError(f"tokens must be ids in [0, {rows.shape[1]})", field="tokens")
-        rows -= rows.max(axis=1, keepdims=True)  # a copy of its own
         own = np.take_along_axis(rows, ids[:, None].astype(np.intp), axis=1)[:, 0]
-        return cls(np.maximum(rows, OUTSIDE, out=rows), own)
+        return cls(rows, best, own.astype(np.float64) - best)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Tokens]) -> Tokens:
+        """Return the tokens of several texts as one."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("logits", "best", "own")))
 
     def __len__(self) -> int:
         return len(self.own)
@@ -70,21 +80,24 @@ class Tokens:
         """The places of tokens that no temperature can have drawn: outside the kept set."""
         return np.flatnonzero(np.isneginf(self.own)).tolist()
 
-    def moments(self, inverse: float) -> tuple[Values, Values, Values]:
-        """Return log Z, mean gap and variance of the gap at b = 1/T, each shape [tokens]."""
-        total, mean, square = sums = np.empty((3, len(self)))
-        if inverse and self.gaps.size >= WORTH_COMPILING and available():
-            from tempering.sampling.kernels.tilt import tilted_moments  # noqa: PLC0415 - loads the compiler
+    def at(self, places: NDArray[np.bool_]) -> Tokens:
+        """Return some of the tokens, chosen by a mask."""
+        return Tokens(self.logits[places], self.best[places], self.own[places])
 
-            tilted_moments(self.gaps, inverse, sums)
-        else:
-            for rows in blocks(*self.gaps.shape):
-                gaps = self.gaps[rows]
-                weights = np.exp(inverse * gaps) if inverse else (gaps > OUTSIDE).astype(np.float64)
-                total[rows] = weights.sum(axis=1)
-                weights *= gaps
-                mean[rows] = weights.sum(axis=1)
-                square[rows] = np.einsum("tv,tv->t", weights, gaps)
+    def every(self, stride: int) -> Tokens:
+        """Return every ``stride``-th token."""
+        return Tokens(np.ascontiguousarray(self.logits[::stride]), self.best[::stride].copy(), self.own[::stride])
+
+    def moments(self, inverse: float) -> tuple[Values, Values, Values]:
+        """Return log Z, mean gap and variance of the gap at b = 1/T in float64, each shape [tokens]."""
+        total, mean, square = np.empty((3, len(self)))
+        for rows in blocks(*self.logits.shape):
+            gaps = np.maximum(np.subtract(self.logits[rows], self.best[rows, None], dtype=np.float64), OUTSIDE)
+            weights = np.exp(inverse * gaps) if inverse else (gaps > OUTSIDE).astype(np.float64)
+            total[rows] = weights.sum(axis=1)
+            weights *= gaps
+            mean[rows] = weights.sum(axis=1)
+            square[rows] = np.einsum("tv,tv->t", weights, gaps)
         mean, square = mean / total, square / total
         return np.log(total), mean, np.maximum(square - mean**2, 0.0)
 
@@ -97,9 +110,7 @@ class Tokens:
             -1.386294
         """
         if temperature == 0:  # greedy: sure of the first best, and nothing else
-            first = self.gaps.argmax(axis=1)
-            best = np.take_along_axis(self.gaps, first[:, None], axis=1)[:, 0]
-            return 0.0 if (self.own == best).all() else -math.inf
+            return 0.0 if (self.own == 0).all() else -math.inf
         inverse = 1 / temperature
         own = self.own * inverse if inverse else np.where(np.isneginf(self.own), -np.inf, 0.0)
         return float((own - self.moments(inverse)[0]).sum())
@@ -157,6 +168,9 @@ def read_temperature(tokens: Tokens, *, confidence: float = 0.95) -> Reading:
     The interval holds every T whose log-likelihood lies within chi-square(1) / 2 of the maximum (profile likelihood,
     Wilks 1938), which unlike a standard error stays right at the edges.
 
+    Long texts are read from one or two passes over their logits in float32 (``thermometer.peak``): T to 1e-5 of itself,
+    the ends to 1e-3 of the interval's width. Short ones, and those near T = 0 or inf, by Newton's method in float64.
+
     Args:
         tokens: drawn tokens with their distributions, under the truncation that they were drawn with.
         confidence: nominal coverage, in (0, 1).
@@ -179,19 +193,23 @@ def read_temperature(tokens: Tokens, *, confidence: float = 0.95) -> Reading:
             f"token {impossible[0]} lies outside the kept set: no temperature can have drawn it", row=(impossible[0],)
         )
 
-    curve = _Curve(tokens)
-    best, peak = _maximum(curve)
-    level = peak - float(stats.chi2.ppf(confidence, 1)) / 2
-    found = best, _crossing(curve, level, best, HIGHEST), _crossing(curve, level, best, 0.0)
-    ends = [_to_t(inverse) for inverse in found]
-    return Reading(ends[0], ends[1], ends[2], len(tokens), peak, curve.at(1.0)[0], confidence)
+    drop = float(special.chdtri(1, 1 - confidence)) / 2
+    if (found := read_peak(tokens, drop)) is not None:
+        best, top, low, high = found
+        at_one = float((tokens.own - np.log(tilted_mass(tokens.logits, tokens.best, 1.0))).sum())
+    else:
+        curve = _Curve(tokens)
+        best, top = _maximum(curve)
+        at_one = curve.at(1.0)[0]
+        low, high = _crossing(curve, top - drop, best, 0.0), _crossing(curve, top - drop, best, HIGHEST)
+    return Reading(_to_t(best), _to_t(high), _to_t(low), len(tokens), top, at_one, confidence)
 
 
 class _Curve:
     """The log-likelihood as a function of b = 1/T: each point is computed once."""
 
     def __init__(self, tokens: Tokens) -> None:
-        self.tokens, self.own = tokens, float(tokens.own.sum())
+        self.tokens = tokens
         self.known: dict[float, tuple[float, float, float]] = {}
 
     def at(self, inverse: float) -> tuple[float, float, float]:
@@ -203,25 +221,16 @@ class _Curve:
             self.known[inverse] = value, float((self.tokens.own - mean).sum()), float(variance.sum())
         return self.known[inverse]
 
-    def some(self) -> _Curve | None:
-        """Return the curve of every eighth token or so, which is near its own; None if there are few."""
-        step = len(self.tokens) // SOME
-        if step < 2:
-            return None
-        return _Curve(Tokens(np.ascontiguousarray(self.tokens.gaps[::step]), self.tokens.own[::step]))
-
 
 def _maximum(curve: _Curve) -> tuple[float, float]:
     """Return the b in [0, HIGHEST] of the largest likelihood, and its logarithm there.
 
-    Newton inside a shrinking bracket, from the maximum of a part of the tokens. The last step is not computed again:
-    after one below ``CLOSE`` the error is its square, and the likelihood there follows to the third order.
+    Newton inside a shrinking bracket, from b = 1. The last step is not computed again: after one below ``CLOSE`` the
+    error is its square, and the likelihood there follows to the third order.
     """
     if (curve.tokens.own == 0).all():
         return HIGHEST, curve.at(HIGHEST)[0]  # every token is a best one: the likelihood rises for ever
-    part = curve.some()
-    inverse = min(max(_maximum(part)[0], 1e-3), 1e3) if part else 1.0
-    low, high = -math.inf, HIGHEST
+    inverse, low, high = 1.0, -math.inf, HIGHEST
     for _ in range(200):
         value, slope, curvature = curve.at(inverse)
         low, high = (inverse, high) if slope > 0 else (low, inverse)
@@ -302,9 +311,8 @@ def read_together(texts: Sequence[Tokens], *, confidence: float = 0.95) -> Poole
     """
     if not texts:
         raise ParameterError("there is no text to read a temperature from", field="texts")
-    gaps, own = np.concatenate([t.gaps for t in texts]), np.concatenate([t.own for t in texts])
-    one = read_temperature(Tokens(gaps, own), confidence=confidence)
+    one = read_temperature(Tokens.joined(texts), confidence=confidence)
     each = tuple(read_temperature(text, confidence=confidence) for text in texts)
     statistic = max(0.0, 2 * (sum(reading.log_likelihood for reading in each) - one.log_likelihood))
-    p_value = float(stats.chi2.sf(statistic, len(texts) - 1)) if len(texts) > 1 else math.nan
+    p_value = float(special.chdtrc(len(texts) - 1, statistic)) if len(texts) > 1 else math.nan
     return Pooled(one, each, statistic, p_value)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempering.errors import ParameterError, PromptError
-from tempering.models.base import LogitsModel, Model, require_logits
+from tempering.models.base import Model, require_logits
 from tempering.params import SamplingParams
-from tempering.sampling.distribution import logprob
-from tempering.sampling.forks import fork_scores, refuse_moving_sets
+from tempering.sampling.distribution import process
+from tempering.sampling.forks import fork_scores
+from tempering.sampling.mirostat import first_mu, next_mu
 from tempering.sampling.penalties import Context
 from tempering.thermometer.likelihood import Reading, Tokens, read_temperature
 
@@ -41,15 +42,69 @@ def tokens_of_text(model: Model, prompt: str, text: str, params: SamplingParams 
     return tokens_of_ids(model, before, model.encode(prompt + text)[len(before) :], params)
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Drawn ids with the logits that they were drawn from: read once, asked under any settings.
+
+    Attributes:
+        prompt: ids before them.
+        ids: the ids drawn.
+        logits: shape [ids, vocab].
+    """
+
+    prompt: tuple[int, ...]
+    ids: tuple[int, ...]
+    logits: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, model: Model, prompt: Sequence[int], ids: Sequence[int]) -> Scored:
+        """Return ids with their logits: one pass of the model; errors as of ``logits_of_ids``."""
+        return cls(tuple(prompt), tuple(ids), logits_of_ids(model, prompt, ids))
+
+    @property
+    def contexts(self) -> list[Context]:
+        """What stood before each id."""
+        return [Context(self.prompt, self.ids[:step]) for step in range(len(self.ids))]
+
+    def tokens(self, params: SamplingParams | None = None) -> Tokens:
+        """Return what a temperature is read from, under a truncation whose kept set T does not move.
+
+        Raises:
+            ParameterError: T moves it.
+        """
+        logits = self.logits if params is None else fork_scores(self.logits, params, self.contexts)
+        return Tokens.of(logits, np.array(self.ids))
+
+    @cached_property
+    def _ranked(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The logits of each row from the largest down, ties by id, and the place of its id: sorted for every rule."""
+        order = np.argsort(-self.logits, axis=1, kind="stable")
+        return np.take_along_axis(self.logits, order, axis=1), (order == np.array(self.ids)[:, None]).argmax(axis=1)
+
+    def logprobs(self, params: SamplingParams) -> NDArray[np.float64]:
+        """Return the log-probability of each id under settings, their temperature among them, nats; -inf if impossible.
+
+        Under XTC it is that of the mean over its coin; mirostat is followed from id to id.
+        """
+        if not params.looks_back:
+            rows, places = self._ranked
+            return process(rows, params).logprobs[np.arange(len(rows)), places]
+        if not params.mirostat_tau > 0:
+            return process(self.logits, params, self.contexts).logprobs[np.arange(len(self.ids)), self.ids]
+        mu, found = first_mu(params), np.full(len(self.ids), -np.inf)
+        for at, (row, context) in enumerate(zip(self.logits, self.contexts, strict=True)):
+            found[at] = process(row, params, replace(context, mu=mu)).logprobs[0, self.ids[at]]
+            if np.isneginf(found[at]):
+                break  # what an impossible id does to the state, nobody can say: no later id is possible either
+            mu = float(next_mu(mu, found[at], params))
+        return found
+
+
 def tokens_of_ids(
     model: Model, prompt: Sequence[int], ids: Sequence[int], params: SamplingParams | None = None
 ) -> Tokens:
     """Return drawn ids after a prompt's ids with their distributions; otherwise as ``tokens_of_text``."""
-    logits: NDArray[Any] = logits_of_ids(model, prompt, ids)
-    if params is not None:
-        contexts = [Context(tuple(prompt), tuple(ids[:step])) for step in range(len(ids))]
-        logits = fork_scores(logits, params, contexts)
-    return Tokens.of(logits, np.asarray(ids))
+    return Scored.of(model, prompt, ids).tokens(params)
 
 
 def logits_of_ids(model: Model, prompt: Sequence[int], ids: Sequence[int]) -> NDArray[np.float32]:
@@ -95,7 +150,7 @@ def tokens_of_document(model: Model, prompt: str, text: str) -> Tokens:
             parts.append(tokens_of_ids(loaded, begin, stretch))
         elif len(stretch) > 1:
             parts.append(tokens_of_ids(loaded, stretch[:1], stretch[1:]))
-    return Tokens(np.concatenate([part.gaps for part in parts]), np.concatenate([part.own for part in parts]))
+    return Tokens.joined(parts)
 
 
 @dataclass(frozen=True)
@@ -125,16 +180,15 @@ def compare_settings(
     """Return how well each setting explains drawn ids, likeliest first.
 
     Where the kept set does not depend on T the temperature is read exactly; else the likeliest of 60 temperatures
-    from .05 to 5 is taken, and no interval is given.
+    from .05 to 5 is taken, and no interval is given. XTC and mirostat are among the latter, see ``Scored.logprobs``.
     """
-    model, found = require_logits(model), []
+    scored, found = Scored.of(require_logits(model), prompt, ids), []
     for params in settings:
         try:
-            refuse_moving_sets(params)
+            tokens = scored.tokens(params)
         except ParameterError:
-            found.append(_on_a_grid(model, prompt, ids, params))
+            found.append(_on_a_grid(scored, params))
             continue
-        tokens = tokens_of_ids(model, prompt, ids, params)
         if impossible := tokens.impossible:
             found.append(Hypothesis(params, None, -math.inf, tuple(impossible)))
         else:
@@ -144,14 +198,12 @@ def compare_settings(
     return sorted(found, key=lambda hypothesis: -hypothesis.log_likelihood)
 
 
-def _on_a_grid(model: LogitsModel, prompt: Sequence[int], ids: Sequence[int], params: SamplingParams) -> Hypothesis:
+def _on_a_grid(scored: Scored, params: SamplingParams) -> Hypothesis:
     """Return the likeliest temperature of the grid; if none is possible, that with the fewest impossible tokens."""
-    logits = logits_of_ids(model, prompt, ids)
-    contexts = [Context(tuple(prompt), tuple(ids[:step])) for step in range(len(ids))]
     tried = []
     for temperature in TEMPERATURES.tolist():
         setting = replace(params, temperature=temperature)
-        logprobs = logprob(logits, np.asarray(ids), setting, contexts).processed
+        logprobs = scored.logprobs(setting)
         impossible = tuple(np.flatnonzero(np.isneginf(logprobs)).tolist())
         tried.append(Hypothesis(setting, None, float(logprobs.sum()), impossible))
     return max(tried, key=lambda hypothesis: (hypothesis.log_likelihood, -len(hypothesis.impossible)))

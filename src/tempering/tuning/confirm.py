@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from tempering.statistics.bootstrap import bootstrap_mean
 from tempering.statistics.estimate import Estimate
+from tempering.statistics.means import t_mean
 from tempering.tuning.evaluator import Ask, Evaluator, Told
 from tempering.tuning.goals import Goal, limits
 from tempering.tuning.space import Setting
@@ -99,7 +99,7 @@ def confirm(
 
 def _mean(told: Sequence[Told], name: str, confidence: float) -> Estimate:
     values = [t.values.get(name, math.nan) for t in told]
-    found = bootstrap_mean(values, [t.ask.prompt for t in told], confidence=confidence)
+    found = t_mean(values, [t.ask.prompt for t in told], confidence=confidence)
     low, high = limits(name)
     return as_share(found) if (low, high) == (0.0, 1.0) else found
 
@@ -141,7 +141,7 @@ def difference(first: Sequence[Told], second: Sequence[Told], goal: Goal, *, con
     else:
         of = sorted(one.keys() & other.keys())
         gaps = [float(np.nanmean(one[p]) - np.nanmean(other[p])) if _any(one[p], other[p]) else math.nan for p in of]
-    return bootstrap_mean(gaps, of, confidence=confidence)
+    return t_mean(gaps, of, confidence=confidence)
 
 
 def _any(*values: Sequence[float]) -> bool:

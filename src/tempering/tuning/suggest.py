@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tempering.errors import ParameterError
-from tempering.statistics.bootstrap import bootstrap_mean
+from tempering.statistics.means import t_mean
 from tempering.statistics.turning import turning_of_texts
 from tempering.tuning.answer import CurvePoint, Recommendation
 from tempering.tuning.evaluator import Ask, Evaluator
@@ -97,7 +97,7 @@ def _levels(entropies: np.ndarray, temperatures: np.ndarray, clusters: np.ndarra
 
 
 def _curve(t: float, values: np.ndarray, clusters: np.ndarray, plan: TunePlan) -> CurvePoint:
-    mean = bootstrap_mean(values, clusters, confidence=plan.confidence)
+    mean = t_mean(values, clusters, confidence=plan.confidence)
     low, high = (mean.value if np.isnan(v) else v for v in (mean.low, mean.high))
     return CurvePoint(
         measure="mean_entropy", temperature=t, believed=mean.value, low=low, high=high, measured=mean.value, n=mean.n

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -24,7 +24,14 @@ log = logging.getLogger("tempering.web")
 OPEN = frozenset({"/health"})
 
 
-def serve_app(engine: Engine, serving: Serving, *, api_key: str | None = None, loopback: bool = True) -> Guard:
+def serve_app(
+    engine: Engine,
+    serving: Serving,
+    *,
+    api_key: str | None = None,
+    loopback: bool = True,
+    origins: Sequence[str] = (),
+) -> Guard:
     """Return the application of ``tempering serve``.
 
     Args:
@@ -32,8 +39,9 @@ def serve_app(engine: Engine, serving: Serving, *, api_key: str | None = None, l
         serving: names, order, limits.
         api_key: that clients must send; None asks for none.
         loopback: answer only requests that name this machine as their host.
+        origins: sites whose pages may call, see ``Guard``.
     """
-    return _guarded(engine, [endpoint.routes(engine, serving)], api_key, loopback)
+    return _guarded(engine, [endpoint.routes(engine, serving)], api_key, loopback, frozenset(origins))
 
 
 def explore_app(
@@ -51,7 +59,13 @@ def explore_app(
     return _guarded(engine, [page.routes(engine, serving, runs)], api_key, loopback)
 
 
-def _guarded(engine: Engine, routers: list[APIRouter], api_key: str | None, loopback: bool) -> Guard:
+def _guarded(
+    engine: Engine,
+    routers: list[APIRouter],
+    api_key: str | None,
+    loopback: bool,
+    origins: frozenset[str] = frozenset(),
+) -> Guard:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(engine))
     for router in routers:
         app.include_router(router)
@@ -82,6 +96,7 @@ def _guarded(engine: Engine, routers: list[APIRouter], api_key: str | None, loop
         loopback=loopback,
         is_open=lambda path: path in OPEN or path == "/" or path.startswith("/static/"),
         metrics=engine.metrics,
+        origins=origins,
     )
 
 

@@ -33,9 +33,13 @@ HARMLESS = frozenset(
         "parallel_tool_calls",
         "tool_choice",
         "verbosity",
+        "request_id",
+        "priority",
+        "cache_prompt",
+        "id_slot",
     }
 )
-"""Fields of OpenAI's API that do not act on the text here: accepted and ignored."""
+"""Fields of OpenAI's API, of vLLM and of llama.cpp that do not act on the text here: accepted and ignored."""
 
 NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "best_of": (None, 1),
@@ -49,12 +53,22 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "reasoning_effort": (None,),
     "audio": (None,),
     "prediction": (None,),
+    "min_tokens": (None, 0),
+    "ignore_eos": (None, False),
+    "stop_token_ids": (None, []),
+    "include_stop_str_in_output": (None, False),
+    "skip_special_tokens": (None, True),
+    "add_special_tokens": (None, True),
+    "use_beam_search": (None, False),
+    "length_penalty": (None, 1, 1.0),
+    "mirostat": (None, 0),
+    "grammar": (None, ""),
 }
 """Fields that are not supported, with the values at which they do nothing."""
 
 SAMPLING = tuple(item.name for item in fields(SamplingParams) if item.name != "seed")
 Body = TypeVar("Body", bound=BaseModel)
-ALIASES = {"repeat_penalty": "repetition_penalty", "typical": "typical_p"}
+ALIASES = {"repeat_penalty": "repetition_penalty", "typical": "typical_p", "n_predict": "max_tokens"}
 """Names that llama.cpp's clients use, and ours."""
 
 
@@ -190,7 +204,7 @@ def _divided(raw: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _sampling_value(name: str, value: Any) -> Any:
-    if name == "order":
+    if name in {"order", "ties"}:
         return tuple(value) if isinstance(value, list) else value
     if isinstance(value, str) and value != "inf":  # JSON has no infinity: the one text that stands for a number
         raise ParameterError(f"{name} must be a number, got {value!r}", field=name)

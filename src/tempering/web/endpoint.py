@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from tempering.generation.decode import Drawn
 from tempering.models.base import LogitsModel
@@ -93,6 +94,21 @@ async def while_connected(request: Request, work: Awaitable[Result]) -> Result:
                 await task
 
 
+class EventStream(StreamingResponse):
+    """Server-sent events made of texts; their slots are freed however the answer ends, also before its first event."""
+
+    def __init__(self, texts: Texts, events: AsyncIterator[bytes]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+        self._texts = texts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._texts.close()
+
+
 def event(record: dict[str, Any]) -> bytes:
     """Return a server-sent event."""
     return f"data: {json.dumps(record, ensure_ascii=False, allow_nan=False)}\n\n".encode()
@@ -168,6 +184,8 @@ class _Form(ABC):
         """Return one event of a stream; the first says what the draw depends on."""
         if not self.begun:
             self.begun, more = True, more | {"tempering": self.record()}
+        if self.asked.include_usage:
+            more = {"usage": None} | more  # every event has the field, the last one its numbers
         return event(self.head | {"object": self.chunk_kind, "choices": choices} | more)
 
     def opening(self) -> list[dict[str, Any]]:
@@ -258,38 +276,30 @@ class _Chats(_Form):
 
 async def _answered(request: Request, engine: Engine, asked: Asked, form: _Form) -> Response:
     texts = engine.write(asked.requests, asked.logprobs or 0)
-    events = texts.events()
     try:
+        # A bad prompt has a status of its own also where its text must wait; then a stream begins at once.
+        await while_connected(request, engine.check([one.prompt for one in asked.requests]))
         if asked.stream:
-            # Errors of the prompt come with the first token: wait for it, while a status can still be sent.
-            first = await while_connected(request, anext(events))
-            return StreamingResponse(_streamed(texts, events, first, form), media_type="text/event-stream")
-        return JSONResponse(await while_connected(request, _collected(texts, events, form)))
+            return EventStream(texts, _streamed(texts, form))
+        return JSONResponse(await while_connected(request, _collected(texts, form)))
     except BaseException:
         texts.close()
         raise
 
 
-async def _collected(texts: Texts, events: AsyncIterator[tuple[int, Drawn]], form: _Form) -> dict[str, Any]:
-    async for index, drawn in events:
+async def _collected(texts: Texts, form: _Form) -> dict[str, Any]:
+    async for index, drawn in texts.events():
         piece, choice = form.take(texts, index, drawn), form.choices[index]
         choice.text += piece.text
         choice.pieces.append(piece)
     return form.whole()
 
 
-async def _streamed(
-    texts: Texts, events: AsyncIterator[tuple[int, Drawn]], first: tuple[int, Drawn], form: _Form
-) -> AsyncIterator[bytes]:
-    async def all_events() -> AsyncIterator[tuple[int, Drawn]]:
-        yield first
-        async for pair in events:
-            yield pair
-
+async def _streamed(texts: Texts, form: _Form) -> AsyncIterator[bytes]:
     try:
         if opening := form.opening():
             yield form.chunk(opening)
-        async for index, drawn in all_events():
+        async for index, drawn in texts.events():
             piece = form.take(texts, index, drawn)
             if piece.text or piece.finish or (piece.tokens and form.asked.logprobs is not None):
                 yield form.chunk([form.delta(index, piece)])
@@ -298,5 +308,3 @@ async def _streamed(
         yield b"data: [DONE]\n\n"
     except Exception as problem:  # the status is sent: what is left is an event
         yield event(refusal_of(problem).as_dict())
-    finally:
-        texts.close()

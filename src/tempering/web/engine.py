@@ -18,11 +18,12 @@ from typing import TypeVar
 
 from tempering.errors import LogitsError, ModelError, TemperingError
 from tempering.generation.decode import Decoder, Drawn
+from tempering.generation.prompts import encoded_prompt
 from tempering.generation.request import Request
-from tempering.models.base import LogitsModel
+from tempering.models.base import LogitsModel, PromptText
 from tempering.web.limits import Limits
 from tempering.web.metrics import Metrics
-from tempering.web.refusals import too_busy
+from tempering.web.refusals import Refusal, ending, too_busy
 
 log = logging.getLogger("tempering.web")
 Result = TypeVar("Result")
@@ -44,7 +45,7 @@ class _Job:
 
     request: Request
     alternatives: int
-    deliver: Callable[[Drawn | TemperingError], None]
+    deliver: Callable[[Drawn | TemperingError | Refusal], None]
     begun: float = field(default_factory=time.monotonic)
     ticket: int | None = None
     first: bool = True
@@ -55,11 +56,11 @@ class Texts:
 
     def __init__(self, engine: Engine, requests: Sequence[Request], alternatives: int) -> None:
         self._engine, self._left = engine, set(range(len(requests)))
-        self._events: asyncio.Queue[tuple[int, Drawn | TemperingError]] = asyncio.Queue()
+        self._events: asyncio.Queue[tuple[int, Drawn | TemperingError | Refusal]] = asyncio.Queue()
         loop = asyncio.get_running_loop()
 
-        def deliver_to(index: int) -> Callable[[Drawn | TemperingError], None]:
-            def deliver(event: Drawn | TemperingError) -> None:
+        def deliver_to(index: int) -> Callable[[Drawn | TemperingError | Refusal], None]:
+            def deliver(event: Drawn | TemperingError | Refusal) -> None:
                 with contextlib.suppress(RuntimeError):  # the loop has ended: nobody listens any more
                     loop.call_soon_threadsafe(self._events.put_nowait, (index, event))
 
@@ -73,6 +74,7 @@ class Texts:
 
         Raises:
             TemperingError: a text cannot be written; the others are closed.
+            Refusal: the server ends.
         """
         try:
             while self._left:
@@ -114,7 +116,7 @@ class Engine:
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._waiting: deque[_Job] = deque()
         self._running: dict[int, _Job] = {}
-        self._held, self._lock = 0, threading.Lock()
+        self._held, self._ended, self._lock = 0, False, threading.Lock()
         self._decoder = Decoder(model, self.limits.batch)
         self._thread = threading.Thread(target=self._run, name="tempering-decoding", daemon=True)
         self._thread.start()
@@ -123,9 +125,14 @@ class Engine:
         """Begin texts; call it inside a running event loop.
 
         Raises:
-            Refusal: the queue is full.
+            Refusal: the queue is full, or the server ends.
         """
         return Texts(self, requests, alternatives)
+
+    async def check(self, prompts: Sequence[PromptText]) -> None:
+        """Raise what is wrong with prompts, as ``read_prompt`` does: told also while their texts must wait."""
+        distinct = set(prompts)
+        await self.call(lambda model: [encoded_prompt(model, prompt) for prompt in distinct])
 
     async def call(self, work: Callable[[LogitsModel], Result]) -> Result:
         """Return what a function makes of the model, run between two steps of the batch."""
@@ -154,6 +161,20 @@ class Engine:
         self._inbox.put(run)
         return await future
 
+    def end(self) -> None:
+        """Take no more texts, and end those that are left: their clients are told."""
+        with self._lock:
+            self._ended = True
+
+        def dismiss() -> None:
+            for job in self._waiting:
+                self._release("failed")
+                job.deliver(ending())
+            self._waiting.clear()
+            self._fail_all(ending())
+
+        self._inbox.put(dismiss)
+
     def close(self) -> None:
         """End the thread; texts that are left are not finished."""
         self._inbox.put(None)
@@ -161,6 +182,8 @@ class Engine:
 
     def _join(self, jobs: Sequence[_Job]) -> None:
         with self._lock:
+            if self._ended:
+                raise ending()
             free = self.limits.batch + self.limits.queue - self._held
             if len(jobs) > free:
                 raise too_busy(self._held)
@@ -238,12 +261,12 @@ class Engine:
                 self._release(one.completion.finish_reason)
             job.deliver(one)
 
-    def _end(self, ticket: int, problem: LogitsError | ModelError) -> None:
+    def _end(self, ticket: int, problem: LogitsError | ModelError | Refusal) -> None:
         job = self._running.pop(ticket)
         self._release("failed")
         job.deliver(problem)
 
-    def _fail_all(self, problem: ModelError) -> None:
+    def _fail_all(self, problem: ModelError | Refusal) -> None:
         for ticket in list(self._running):
             self._end(ticket, problem)
         self._decoder = Decoder(self.model, self.limits.batch)

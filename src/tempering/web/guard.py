@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from tempering.web.limits import Limits
 from tempering.web.metrics import Metrics
-from tempering.web.refusals import Refusal
+from tempering.web.refusals import Refusal, ending
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -58,6 +58,7 @@ class Guard:
             server under a name of its own.
         is_open: paths that need no key.
         metrics: where answers are counted.
+        origins: sites whose pages may call, as ``https://example.org``; only the server's own unless given.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class Guard:
         loopback: bool,
         is_open: Callable[[str], bool],
         metrics: Metrics,
+        origins: frozenset[str] = frozenset(),
     ) -> None:
         self.app, self.limits, self.loopback, self.is_open, self.metrics = app, limits, loopback, is_open, metrics
+        self.origins = origins
         self._key = api_key.encode() if api_key else None
         # The page's frames cannot send a header: they show this cookie, from which the key cannot be told.
         self._cookie = hmac.new(self._key, b"tempering page", "sha256").hexdigest() if self._key else ""
@@ -91,26 +94,35 @@ class Guard:
                 if self._key and scope["path"] == SESSION and message["status"] == 200:
                     cookie = f"{COOKIE}={self._cookie}; Path=/; HttpOnly; SameSite=Strict"
                     extra.append((b"set-cookie", cookie.encode()))
-                message["headers"] = [*message["headers"], *extra]
+                message["headers"] = [*message["headers"], *extra, *_shared(scope, self.origins)]
                 route = getattr(scope.get("route"), "path", "other")
                 self.metrics.add("requests_total", path=route, status=str(message["status"]))
             await send(message)
 
         try:
-            self._check(scope)
-            await self.app(scope, self._bounded(scope, receive), guarded)
+            if self._check(scope):
+                await guarded({"type": "http.response.start", "status": 204, "headers": []})
+                await guarded({"type": "http.response.body", "body": b""})
+            else:
+                await self.app(scope, self._bounded(scope, receive), guarded)
         except Refusal as refusal:
             if not begun:
                 await _answer(refusal, guarded)
+        except asyncio.CancelledError:  # the server ends and waits no longer: nothing that its log must explain
+            if not begun:
+                await _answer(ending(), guarded)
 
-    def _check(self, scope: Scope) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    def _check(self, scope: Scope) -> bool:
+        """Refuse what may not come in; return whether a browser only asks if it may."""
+        headers = _headers(scope)
         host = headers.get("host", "")
         if self.loopback and (urlsplit(f"//{host}").hostname or "") not in LOOPBACK:
             raise Refusal(403, "this server answers on localhost only; start it with --host for another", code="host")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            raise Refusal(403, "requests from other sites are not answered", code="origin")
+        if origin is not None and origin not in self.origins and urlsplit(origin).netloc != host:
+            raise Refusal(403, f"requests of pages from {origin} are not answered; see --allow-origin", code="origin")
+        if origin in self.origins and scope["method"] == "OPTIONS":
+            return True
         if self._key and not self.is_open(scope["path"]):
             sent = headers.get("authorization", "").removeprefix("Bearer ").encode("latin-1")
             cookie = _cookies(headers.get("cookie", "")).get(COOKIE)
@@ -127,6 +139,7 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self.limits.body:
             raise self._too_large()
+        return False
 
     def _too_large(self) -> Refusal:
         return Refusal(413, f"the body is larger than {self.limits.body} bytes", code="body_too_large")
@@ -152,6 +165,25 @@ class Guard:
             return message
 
         return bounded
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _shared(scope: Scope, origins: frozenset[str]) -> list[tuple[bytes, bytes]]:
+    """Return the headers that let a page of an allowed site read an answer, and ask for it; none for other pages."""
+    if not origins:
+        return []
+    headers = _headers(scope)
+    extra = {"vary": "Origin"}
+    if (origin := headers.get("origin", "")) in origins:
+        extra["access-control-allow-origin"] = origin
+        if scope["method"] == "OPTIONS":
+            wanted = headers.get("access-control-request-headers", "authorization, content-type")
+            extra |= {"access-control-allow-methods": "GET, POST", "access-control-allow-headers": wanted}
+            extra |= {"access-control-max-age": "600", "access-control-allow-private-network": "true"}
+    return [(name.encode(), value.encode("latin-1")) for name, value in extra.items()]
 
 
 def _cookies(header: str) -> dict[str, str]:

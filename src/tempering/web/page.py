@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 from tempering._version import __version__
@@ -29,8 +29,8 @@ from tempering.thermometer.likelihood import read_temperature
 from tempering.thermometer.reading import tokens_of_text
 from tempering.web import ratings, runs
 from tempering.web.bodies import Serving, parsed
-from tempering.web.endpoint import event, json_of, while_connected
-from tempering.web.engine import Engine
+from tempering.web.endpoint import EventStream, event, json_of, while_connected
+from tempering.web.engine import Engine, Texts
 from tempering.web.refusals import Refusal, refusal_of
 
 TEXTS_SHOWN = 512
@@ -115,14 +115,19 @@ def routes(engine: Engine, serving: Serving, root: Path) -> APIRouter:
         return await while_connected(request, engine.call(lambda model: _next_token(model, body)))
 
     @router.post("/api/write")
-    async def write(request: Request) -> StreamingResponse:
+    async def write(request: Request) -> Response:
         body = _bounded(parsed(_Write, await json_of(request)), serving)
         limit = min(body.max_tokens + len(body.begin), serving.limits.max_tokens)
         params = _params(body.params, serving)
         text = Text(body.prompt, params, body.sample, max_tokens=limit, begin=tuple(body.begin))
-        events = engine.write([text], ALTERNATIVES).events()
-        first = await while_connected(request, anext(events))
-        return StreamingResponse(_written(engine.model, events, first), media_type="text/event-stream")
+        _known(engine.model, body.begin)
+        texts = engine.write([text], ALTERNATIVES)
+        try:
+            await while_connected(request, engine.check([text.prompt]))
+        except BaseException:
+            texts.close()
+            raise
+        return EventStream(texts, _written(engine.model, texts))
 
     @router.post("/api/forks")
     async def forks(request: Request) -> dict[str, Any]:
@@ -186,9 +191,7 @@ def _known(model: LogitsModel, ids: Sequence[int]) -> Sequence[int]:
     return ids
 
 
-async def _written(
-    model: LogitsModel, events: AsyncIterator[tuple[int, Drawn]], first: tuple[int, Drawn]
-) -> AsyncIterator[bytes]:
+async def _written(model: LogitsModel, texts: Texts) -> AsyncIterator[bytes]:
     stream = TextStream(model)
 
     def record(drawn: Drawn) -> dict[str, Any]:
@@ -208,8 +211,7 @@ async def _written(
         }
 
     try:
-        yield event(record(first[1]))
-        async for _, drawn in events:
+        async for _, drawn in texts.events():
             yield event(record(drawn))
     except Exception as problem:  # the status is sent: what is left is an event
         yield event(refusal_of(problem).as_dict())

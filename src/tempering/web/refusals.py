@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tempering.errors import ChatTemplateError, ParameterError, PromptError, TemperingError, UsageError
+from tempering.errors import ChatTemplateError, ParameterError, PromptError, StoreError, TemperingError, UsageError
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
@@ -60,10 +60,16 @@ def refusal_of(problem: Exception) -> Refusal:
         return Refusal(400, str(problem), param="prompt", code=code)
     if isinstance(problem, ChatTemplateError):
         return Refusal(400, str(problem), param="messages", code="no_chat_template")
-    if isinstance(problem, TemperingError):
-        usage = isinstance(problem, UsageError)
-        return Refusal(400, str(problem)) if usage else Refusal(500, str(problem), kind="server_error")
-    return Refusal(500, "an unexpected error; the server's log has it", kind="server_error")
+    if isinstance(problem, UsageError):
+        return Refusal(400, str(problem), code="invalid_request")
+    message = str(problem) if isinstance(problem, TemperingError) else "an unexpected error; the server's log has it"
+    code = "run_unreadable" if isinstance(problem, StoreError) else "server_error"
+    return Refusal(500, message, kind="server_error", code=code)
+
+
+def ending() -> Refusal:
+    """Return the answer for a request that is open, or comes, while the server ends."""
+    return Refusal(503, "the server is ending", kind="server_error", code="server_ending")
 
 
 def too_busy(waiting: int) -> Refusal:

@@ -40,8 +40,8 @@ def bound_socket(host: str, port: int) -> socket.socket:
     """
     found = None
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        found = socket.socket(family, kind)
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.socket(family, kind, proto)  # without the protocol, asyncio leaves Nagle's delay on
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
         found.listen(1024)
@@ -52,8 +52,23 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return found
 
 
-def run(app: App, listening: socket.socket, limits: Limits, *, started: Callable[[], None] | None = None) -> None:
-    """Serve until interrupted; ``started`` is called when requests are answered."""
+def run(
+    app: App,
+    listening: socket.socket,
+    limits: Limits,
+    *,
+    started: Callable[[], None] | None = None,
+    ending: Callable[[], None] | None = None,
+) -> None:
+    """Serve until interrupted.
+
+    Args:
+        app: what is served.
+        listening: where, see ``bound_socket``.
+        limits: of connections and of patience.
+        started: called when requests are answered.
+        ending: called when the server begins to end, while its connections are still open.
+    """
     config = uvicorn.Config(
         app,
         http=_patient(limits),
@@ -66,7 +81,7 @@ def run(app: App, listening: socket.socket, limits: Limits, *, started: Callable
         timeout_graceful_shutdown=3,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, ending)
 
     async def serve() -> None:
         serving = asyncio.ensure_future(server.serve(sockets=[listening]))
@@ -77,6 +92,19 @@ def run(app: App, listening: socket.socket, limits: Limits, *, started: Callable
         await serving
 
     asyncio.run(serve())
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which tells what it serves that it ends: an open stream would otherwise be cut off."""
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._ending:
+            self._ending()
+        await super().shutdown(sockets)
 
 
 def _patient(limits: Limits) -> type[H11Protocol]:

@@ -11,22 +11,45 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tempering.errors import ChatTemplateError, ParameterError, PlanError
 from tempering.generation.prompts import read_prompt
-from tempering.models.base import ChatModel, Message, Model, TextModel
+from tempering.models.base import ChatModel, Message, Model, TextModel, conversation
+from tempering.models.openai import OpenAIModel
 from tempering.study.plan import StudyPlan, make_plan
+from tempering.study.prompts import Prompt
 
 
 class PresetPrompt(BaseModel):
     """One prompt in two forms.
 
     Attributes:
+        id: what its noise is keyed by.
         chat: the message to a model that was trained on conversations.
+        begun: words that are put into that model's mouth, where it can be made to go on from them.
         text: the beginning of a text for a model that was not.
+        expected: the answers that are valid, if it is a question.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    id: str
     chat: str
+    begun: str = ""
     text: str
+    expected: tuple[str, ...] = ()
+
+    def for_model(self, model: Model) -> Prompt:
+        """Return the form that fits a model."""
+        asked = conversation(self.chat)
+        begun = (*asked, Message("assistant", self.begun)) if self.begun else asked
+        if isinstance(model, TextModel):
+            goes_on = isinstance(model, OpenAIModel) and model.dialect.prefill is not None
+            return Prompt(id=self.id, messages=begun if goes_on else asked, expected=self.expected)
+        if isinstance(model, ChatModel):
+            try:
+                model.encode_chat(asked)
+                return Prompt(id=self.id, messages=begun, expected=self.expected)
+            except ChatTemplateError:
+                pass
+        return Prompt(id=self.id, text=self.text, expected=self.expected)
 
 
 class Preset(BaseModel):
@@ -38,7 +61,7 @@ class Preset(BaseModel):
         source: of that work.
         what: it does, in one line.
         plan: keys of a plan, at the size of the work.
-        prompt: the prompt, if it has one of its own; else those of the plan, or the built-in ones.
+        prompts: its own prompts, if it has any; else those of the plan, or the built-in ones.
         needs_prompts: whether the user has to give prompts.
         quick: a number of samples with which the embedded model needs about a minute.
         arms: for each arm its sampling fields; empty for a study that is one run.
@@ -53,7 +76,7 @@ class Preset(BaseModel):
     source: str
     what: str
     plan: dict[str, Any]
-    prompt: PresetPrompt | None = None
+    prompts: tuple[PresetPrompt, ...] = ()
     needs_prompts: bool = False
     quick: int = Field(ge=1)
     arms: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -66,7 +89,7 @@ def preset_names() -> list[str]:
 
     Example:
         >>> preset_names()
-        ['peeperkorn-2024', 'phases', 'renze-2024', 'turn-2025']
+        ['peeperkorn-2024', 'phases', 'probes', 'probes-pt', 'renze-2024', 'turn-2025']
     """
     here = files("tempering.study.presets").iterdir()
     return sorted(item.name.removesuffix(".yaml") for item in here if item.name.endswith(".yaml"))
@@ -103,8 +126,8 @@ def plans_of(chosen: Preset, model: Model, values: Mapping[str, Any]) -> dict[st
     if chosen.needs_prompts and not values.get("prompts"):
         raise PlanError(f"{chosen.name} needs --prompts FILE: questions with their expected answers")
     merged = {"name": chosen.name} | chosen.plan | dict(values) | {"preset": chosen.name}
-    if chosen.prompt and "prompts" not in values:
-        merged["prompts"] = [_prompt(chosen.prompt, model)]
+    if chosen.prompts and "prompts" not in values:
+        merged["prompts"] = [prompt.for_model(model) for prompt in chosen.prompts]
     if "max_tokens" not in values:
         merged["max_tokens"] = _room(make_plan(merged), model)
     own = dict(values.get("params") or {})
@@ -113,18 +136,6 @@ def plans_of(chosen: Preset, model: Model, values: Mapping[str, Any]) -> dict[st
         name: make_plan(merged | {"arm": name, "params": dict(chosen.plan.get("params", {})) | fields | own})
         for name, fields in arms.items()
     }
-
-
-def _prompt(prompt: PresetPrompt, model: Model) -> dict[str, Any]:
-    messages = (Message("user", prompt.chat),)
-    if isinstance(model, ChatModel):
-        try:
-            model.encode_chat(messages)
-        except ChatTemplateError:
-            return {"id": "story", "text": prompt.text}
-    elif not isinstance(model, TextModel):
-        return {"id": "story", "text": prompt.text}
-    return {"id": "story", "messages": messages}
 
 
 def _room(plan: StudyPlan, model: Model) -> int:
