@@ -17,15 +17,14 @@ from tempering.sampling.kernels.inverse import inverse_among, inverse_of_row
 from tempering.sampling.kernels.mass import LOG2_E, moments
 from tempering.sampling.kernels.philox import first_uniforms, gumbel_at
 from tempering.sampling.kernels.pick import gumbel_among, gumbel_of_row
-from tempering.sampling.kernels.reading import Room, Row, rate_of, read, weighed
+from tempering.sampling.kernels.reading import Room, Row, read, weighed
 from tempering.sampling.kernels.select import count_within, kept_copy
 from tempering.sampling.mirostat import first_mu
-from tempering.sampling.noise import COIN, INVERSE
+from tempering.sampling.noise import COIN, INVERSE, Keys
 from tempering.sampling.penalties import Context, ContextLike, contexts_of, dry, penalise
-from tempering.sampling.plan import Plan
-from tempering.sampling.rows import checked_rows
+from tempering.sampling.plan import Plan, rate_of
+from tempering.sampling.rows import checked_rows, native
 
-Keys = NDArray[np.uint64]
 Ids = NDArray[np.int64]
 MANY = 1024
 """Tokens from which on they are drawn from in place, without a list of their ids."""
@@ -44,25 +43,21 @@ class Drawing:
     Attributes:
         params: the settings.
         plan: how they are carried out.
-        seed: of the noise.
-        sequences: one a row, shape [rows].
-        steps: one a row, shape [rows].
+        keys: of the noise, one a row.
         inverse: whether one uniform number a row decides instead of Gumbel noise.
         facts: whether logprobs and entropy are wanted.
     """
 
     params: SamplingParams
     plan: Plan
-    seed: int
-    sequences: Keys
-    steps: Keys
+    keys: Keys
     inverse: bool
     facts: bool
 
     def uniforms(self, stream: int) -> NDArray[np.float64]:
         """Return one number a row of a stream."""
-        out = np.empty(len(self.sequences))
-        first_uniforms(np.uint64(self.seed), self.sequences, self.steps, np.uint64(stream), out)
+        out = np.empty(len(self.keys))
+        first_uniforms(self.keys.seeds, self.keys.sequences, self.keys.steps, np.uint64(stream), out)
         return out
 
     @cached_property
@@ -72,21 +67,7 @@ class Drawing:
 
     def key(self, row: int) -> tuple[np.uint64, np.uint64, np.uint64]:
         """Return the key of a row's noise."""
-        return np.uint64(self.seed), self.sequences[row], self.steps[row]
-
-
-def native(logits: ArrayLike) -> NDArray[np.floating] | None:
-    """Return logits as contiguous float32 or float64 rows; None if they are no array of numbers, or empty."""
-    array = np.asarray(logits)
-    if array.ndim == 0 or array.size == 0 or array.dtype.kind not in "fiuV":
-        return None
-    if array.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
-        # float16 and bfloat16 are exact in float32; whole numbers may not be.
-        try:
-            array = array.astype(np.float64 if array.dtype.kind in "iu" or array.dtype.itemsize > 4 else np.float32)
-        except (TypeError, ValueError):
-            return None
-    return np.ascontiguousarray(array.reshape(-1, array.shape[-1]))
+        return self.keys.seeds[row], self.keys.sequences[row], self.keys.steps[row]
 
 
 def scanned(rows: NDArray[np.floating], logits: ArrayLike) -> list[Row]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tempering.sampling.kernels.mass import LOG2_E, ROUGHNESS, weigh32, weigh64
 from tempering.sampling.kernels.scan import BLOCK, FINE, scan32, scan64
+from tempering.sampling.plan import rate_of
 
 COOLEST, HOTTEST = 1e-3, 100.0
 """Temperatures at which float32 powers are good enough to begin with."""
@@ -103,11 +104,6 @@ class Row:
     best: float
     room: Room
     weights: Weights | None = None
-
-
-def rate_of(temperature: float) -> float:
-    """Return 1 / T, large but finite where T is too small for it."""
-    return min(1 / temperature, 1e300)
 
 
 def read(logits: NDArray[np.floating], room: Room, temperature: float | None = None) -> Row | None:
