@@ -235,9 +235,9 @@ def notes_of(samples: Samples, before: Measured) -> tuple[str, ...]:
         )
     measured = set() if before.values is None else set(before.values["measure"])
     by_reason: dict[str, list[str]] = {}
-    for name, reason in left_out(samples).items():
+    for name, reason in left_out(samples, before.identities).items():
         if name not in measured:
-            by_reason.setdefault(reason + _how(name, samples), []).append(measure(name).title)
+            by_reason.setdefault(reason + _how(name, samples, before), []).append(measure(name).title)
     said = [f"Not measured: {', '.join(titles)} ({reason})." for reason, titles in by_reason.items()]
     return (*notes, *(note for note in kept if not note.startswith("Not measured")), *said)
 
@@ -266,9 +266,9 @@ def _judge_note(samples: Samples, judge: Judge, before: Measured) -> str:
     )
 
 
-def _how(name: str, samples: Samples) -> str:
+def _how(name: str, samples: Samples, before: Measured) -> str:
     """Return how a study gets what a measure lacks, with a comma before it; empty where it cannot."""
-    lacking = measure(name).needs - samples.provides
+    lacking = measure(name).needs - samples.provides - before.identities.keys()
     if lacking & {"reading", "model", "entropies"} and any(c.served is not None for c in samples.completions):
         return ", which a server does not give"
     options = [option for need, option in OPTIONS.items() if need in lacking]
