@@ -85,7 +85,7 @@ def test_completions_are_those_of_the_library(client: Any, model: OnnxModel) -> 
     assert [(choice.text, choice.finish_reason) for choice in done.choices] == [
         (o.text, o.finish_reason) for o in texts
     ]
-    assert done.usage.completion_tokens == sum(len(o.entropies or ()) for o in texts), "an end token counts"
+    assert done.usage.completion_tokens == sum(o.token_count or 0 for o in texts), "an end token counts"
     assert done.usage.prompt_tokens == len(model.encode(PROMPT))
     assert done.tempering["params"] == params.as_dict()
     assert done.system_fingerprint == model.info.identity
@@ -123,7 +123,7 @@ def test_several_texts_in_one_stream(client: Any, model: OnnxModel) -> None:
         assert told == pytest.approx(one.raw_logprobs, abs=1e-9)
         offsets = [offset for choice in choices for offset in choice.logprobs.text_offset]
         assert offsets == sorted(offsets)
-    assert last.usage.completion_tokens == sum(len(one.entropies or ()) for one in texts)
+    assert last.usage.completion_tokens == sum(one.token_count or 0 for one in texts)
     assert last.usage.total_tokens == last.usage.prompt_tokens + last.usage.completion_tokens
     assert {part.id for part in parts} == {parts[0].id}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tempering.cli import options
 from tempering.errors import StoreError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ REPORT, FIGURES = "report.html", "figures"
 
 
 def report(
+    *,
     folder: Annotated[Path, typer.Argument(help="A run folder, as in runs/stories.")],
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write; report.html in the folder unless given.")
@@ -25,18 +27,15 @@ def report(
     figures: Annotated[
         bool, typer.Option("--figures", help="Also write every figure as SVG and PNG, into figures/ beside the report.")
     ] = False,
-    against: Annotated[
-        float | None,
-        typer.Option(
-            "--against", help="The T that the others are compared with. (default: nearest to 1)", show_default=False
-        ),
-    ] = None,
+    against: options.Against = None,
+    margin: options.Margins = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print its place and how complete the run is.")] = False,
 ) -> None:
     """Build the report of a run again, finished or not."""
     from tempering.study.arms import folder_of, load_arms  # noqa: PLC0415 - loaded when the command runs
+    from tempering.study.comparisons import margins_of  # noqa: PLC0415
 
-    arms = load_arms(folder, against=against)
+    arms = load_arms(folder, against=against, margins=margins_of(margin or []))
     page = write_reports(arms, folder, out)
     made = []
     for arm, results in arms.items() if figures else ():

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tempering.errors import LogitsError, ParameterError
 from tempering.generation.completion import Completion
@@ -77,6 +79,7 @@ class Decoder:
         self._prefixes = Prefixes(model)
         self._rows: list[Row] = []
         self._logits = np.empty((0, model.info.vocabulary), dtype=np.float32)
+        self._joined: list[NDArray[np.float32]] = []
         self._tickets = 0
 
     def __len__(self) -> int:
@@ -104,7 +107,7 @@ class Decoder:
         self._batch.place(len(self._rows), prefix)
         self._tickets += 1
         self._rows.append(Row(self._tickets, request, prefix, sequence, min(alternatives, vocabulary)))
-        self._logits = np.concatenate([self._logits, prefix.logits[None]])
+        self._joined.append(prefix.logits[None])
         return self._tickets
 
     def remove(self, ticket: int) -> bool:
@@ -118,6 +121,7 @@ class Decoder:
     def refused(self) -> list[tuple[int, LogitsError]]:
         """Let the texts go whose logits must not be sampled; return their tickets with the errors."""
         found = []
+        self._let_in()
         for index in np.flatnonzero(~np.isfinite(self._logits.max(axis=1)))[::-1].tolist():
             try:
                 checked_rows(self._logits[index])
@@ -134,6 +138,7 @@ class Decoder:
         """
         if not self._rows:
             return []
+        self._let_in()
         info = self.model.info
         tokens, drawn = draw_tokens(self._rows, self._logits), list[Drawn]()
         for index in range(len(self._rows) - 1, -1, -1):  # from the end, so that a moved row has had its turn
@@ -152,6 +157,11 @@ class Decoder:
         self._logits = self._batch.step(tokens[:count]) if count else self._logits[:0]
         return drawn
 
+    def _let_in(self) -> None:
+        """Put the scores of those that have joined behind the others', all at once."""
+        if self._joined:
+            self._logits, self._joined = np.concatenate([self._logits, *self._joined]), []
+
     def _drop(self, index: int) -> None:
         """Take a row out; the last one takes its place."""
         last = self._rows.pop()
@@ -161,6 +171,7 @@ class Decoder:
 
     def _take_out(self, index: int) -> None:
         """Drop a row between two steps, with its scores."""
+        self._let_in()
         self._drop(index)
         kept = list(range(len(self._rows)))
         if index < len(kept):
@@ -196,11 +207,15 @@ def generate(
         >>> len(text.tokens), text.finish_reason
         (5, 'length')
     """
+    _check_size(batch_size)
     if isinstance(model, TextModel):
-        _check_size(batch_size)
         yield from generate_served(model, requests, on_text=on_text)
         return
-    decoder, waiting = Decoder(model, batch_size), iter(requests)
+    waiting = iter(requests)
+    first = list(islice(waiting, batch_size))
+    if not first:
+        return
+    decoder, waiting = Decoder(model, len(first)), chain(first, waiting)  # no more room than there are texts
     while True:
         while decoder.free and (request := next(waiting, None)) is not None:
             decoder.add(request)
