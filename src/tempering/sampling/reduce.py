@@ -18,7 +18,7 @@ from tempering.sampling.kernels.mass import LOG2_E, moments
 from tempering.sampling.kernels.philox import first_uniforms, gumbel_at
 from tempering.sampling.kernels.pick import gumbel_among, gumbel_of_row
 from tempering.sampling.kernels.reading import Room, Row, read, weighed
-from tempering.sampling.kernels.select import count_within, kept_copy
+from tempering.sampling.kernels.select import count_within, masked_above
 from tempering.sampling.mirostat import first_mu
 from tempering.sampling.noise import COIN, INVERSE, Keys
 from tempering.sampling.penalties import Context, ContextLike, contexts_of, dry, penalise
@@ -26,7 +26,7 @@ from tempering.sampling.plan import Plan, rate_of
 from tempering.sampling.rows import checked_rows, native
 
 Ids = NDArray[np.int64]
-MANY = 1024
+MANY = 8192
 """Tokens from which on they are drawn from in place, without a list of their ids."""
 
 OF_SUMS = frozenset({"top_p", "typical_p", "epsilon", "eta", "p_less", "mirostat"})
@@ -199,8 +199,10 @@ def _among(row: Row, cut: Cut, i: int, drawing: Drawing, drawn: Draws) -> None:
     if in_place:
         z, maxima = row.logits, row.maxima
         if cut.top < math.inf:
-            z, maxima = np.empty_like(row.logits), np.empty_like(row.maxima)
-            kept_copy(row.logits, cut.top, cut.top_last, z, maxima)
+            z, maxima = np.empty_like(row.logits), np.minimum(row.maxima, cut.top)
+            masked_above(row.logits, cut.top, z)
+            tied = ids_within(row, Cut(cut.top, len(row.logits), cut.top, len(row.logits)))
+            z[tied[tied > cut.top_last]] = -np.inf
         token = gumbel_of_row(z, maxima, row.best, rate, cut.at, cut.last, *drawing.key(i))
     elif drawing.inverse:
         token = inverse_among(row.logits, ids, row.best, LOG2_E * rate, drawing.u[i])

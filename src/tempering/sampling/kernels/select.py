@@ -12,11 +12,8 @@ from tempering.sampling.kernels.scan import BLOCK
 LEAST = -1.7976931348623157e308
 """The least number: tokens below it are masked."""
 
-PIECE = 64
-"""Tokens that are looked at together before one of them is."""
-
-THIN = 1 / 256
-"""So thin a shell, in doublings of probability, is sorted."""
+FEW, THIN = 64, 1 / 256
+"""A shell of so few tokens is sorted, and so thin a one, in doublings of probability."""
 
 SAMPLE = 16
 """Blocks of a row that tell roughly where the end of a mass lies."""
@@ -53,53 +50,43 @@ def count_within(row: NDArray[np.floating], tops: NDArray[np.float64], low: floa
 
 
 @compiled
+def _flag(part: NDArray[np.floating], ends: NDArray[np.floating], flags: NDArray[np.uint8]) -> None:
+    low, high, one, zero = ends[0], ends[1], full_width(np.uint8(1)), np.uint8(0)
+    for j in range(part.shape[0]):
+        flags[j] = one if (part[j] >= low) & (part[j] <= high) else zero
+
+
+@compiled
 def within(
     row: NDArray[np.floating], tops: NDArray[np.float64], low: float, high: float, ids: NDArray[np.int64]
 ) -> np.int64:
     """Write the rising ids of the numbers in a range, both ends included; return how many.
 
-    Blocks, and pieces of them, that hold none are not gone through one by one. An id is written whether or not it
-    counts: a branch that cannot be foretold costs more than a store that is overwritten.
+    Blocks that cannot hold one are not read; of the others eight tokens are passed over at a time. An id is written
+    whether or not it counts: a branch that cannot be foretold costs more than a store that is overwritten.
     """
-    count, ends = np.int64(0), _inward(row, low, high)
+    count, ends, flags = np.int64(0), _inward(row, low, high), np.zeros(BLOCK, np.uint8)
+    eights = flags.view(np.uint64)
     for b in range(tops.shape[0]):
-        if tops[b] >= low and _count(row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])], ends) > 0:
-            for begin in range(b * BLOCK, min((b + 1) * BLOCK, row.shape[0]), PIECE):
-                part = row[begin : min(begin + PIECE, row.shape[0])]
-                if _count(part, ends) > 0:
-                    for j in range(part.shape[0]):
+        begin, end = b * BLOCK, min((b + 1) * BLOCK, row.shape[0])
+        if tops[b] >= low and _count(row[begin:end], ends) > 0:
+            flags[end - begin :] = 0
+            _flag(row[begin:end], ends, flags)
+            for w in range(eights.shape[0]):
+                if eights[w] != 0:
+                    for j in range(8 * w, min(8 * w + 8, end - begin)):
                         ids[count] = begin + j
-                        count += np.int64((part[j] >= ends[0]) & (part[j] <= ends[1]))
+                        count += np.int64(flags[j])
     return count
 
 
 @compiled
-def _kept_copy(
-    part: NDArray[np.floating], ends: NDArray[np.floating], last: np.int64, out: NDArray[np.floating]
-) -> float:
-    masked, top, most = ends[2], ends[1], ends[2]
-    for j in range(part.shape[0]):
-        z = part[j] if part[j] <= top else masked
-        out[j] = z
-        most = max(most, z)
-    if most == top:
-        most = masked
-        for j in range(part.shape[0]):
-            if out[j] == top and j > last:
-                out[j] = masked
-            most = max(most, out[j])
-    return np.float64(most)
-
-
-@compiled
-def kept_copy(
-    row: NDArray[np.floating], top: float, last: np.int64, out: NDArray[np.floating], maxima: NDArray[np.float64]
-) -> None:
-    """Copy a row and mask the tokens above a logit, and those equal to it beyond an id; write the block maxima."""
+def masked_above(row: NDArray[np.floating], top: float, out: NDArray[np.floating]) -> None:
+    """Copy a row and mask the tokens above a logit."""
     ends = _inward(row, LEAST, top)
-    for b in range(maxima.shape[0]):
-        begin, end = b * BLOCK, min((b + 1) * BLOCK, row.shape[0])
-        maxima[b] = _kept_copy(row[begin:end], ends, last - begin, out[begin:end])
+    masked, last = full_width(ends[2]), ends[1]
+    for j in range(row.shape[0]):
+        out[j] = row[j] if row[j] <= last else masked
 
 
 @compiled
@@ -187,19 +174,15 @@ def mass_around(
         masses: sums of blocks; those that are 0 are not read.
         middle: base 2.
         reach: base 2, not negative.
-        every: which of the blocks with mass are read, every first, second, ...; 0 for all, summed in float64.
+        every: which of the blocks are read, every first, second, ...; 0 for all, summed in float64.
     """
-    total, seen = 0.0, 0
+    total = 0.0
     low, high = _ends(middle, reach)
     ends = _inward(powers, low, high)
-    for b in range(masses.shape[0]):
+    for b in range(0, masses.shape[0], max(every, 1)):
         if masses[b] > 0.0:
             part = powers[b * BLOCK : min((b + 1) * BLOCK, powers.shape[0])]
-            if every == 0:
-                total += _mass_of(part, ends)
-            elif seen % every == 0:
-                total += _mass_within(part, ends)
-            seen += 1
+            total += _mass_of(part, ends) if every == 0 else _mass_within(part, ends)
     return total
 
 
@@ -207,7 +190,7 @@ def mass_around(
 def _sampled(
     powers: NDArray[np.floating], masses: NDArray[np.float64], middle: float, widest: float, share: float, every: int
 ) -> float:
-    """Return at which distance a share of the mass is reached by every so many of the blocks that have mass."""
+    """Return at which distance a share of the mass is reached in every so many of the blocks."""
     low, high, wanted = 0.0, widest, share * mass_around(powers, masses, middle, widest, every)
     while high - low > THIN:
         guess = 0.5 * (low + high)
@@ -238,7 +221,8 @@ def shell(
             inner, within_inner = guess, mass
         else:
             outer, within_outer = guess, mass
-        if outer - max(inner, 0.0) <= THIN:
+        few = within_outer - within_inner <= FEW * 2.0 ** (middle - outer)  # none of them weighs less than this
+        if few or outer - max(inner, 0.0) <= THIN:
             break
         if inner < 0.0:
             guess, width = max(outer - width, 0.5 * outer), 4 * width
