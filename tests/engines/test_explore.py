@@ -18,20 +18,32 @@ import pytest
 
 import tempering
 from tempering import SamplingParams
+from tempering.models.embedded import load as load_embedded
 from tempering.models.onnx import OnnxModel
 from tempering.orders import ENGINES
 from tempering.sampling.distribution import process
 from tempering.study.plan import make_plan
 from tempering.study.ratings import read_ratings
 from tempering.study.run import run_study
+from tempering.tuning.answer import read_recommendation
+from tempering.tuning.budget import read_budget
+from tempering.tuning.goals import load_goal
+from tempering.tuning.plan import TunePlan
+from tempering.tuning.run import tune
+from tempering.tuning.task import make_task
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.engine("browser")
+PATIENCE = 90_000
+"""Milliseconds that anything may take: a bound against hanging, nothing that is measured."""
 
 
 HOSTILE = r"""
+import numpy as np
+from dataclasses import replace
+from tempering.models.base import Prefix
 from tempering.models.embedded import load as embedded
 
 PIECES = ["<script>window.hit=1</script>", '"><img src=x onerror="window.hit=1">', "\u202eevil\u2066", "\x1b[31m\x00",
@@ -41,17 +53,35 @@ PIECES = ["<script>window.hit=1</script>", '"><img src=x onerror="window.hit=1">
 class Hostile:
     def __init__(self):
         self.model = embedded("")
-        self.info, self.encode, self.prefill = self.model.info, self.model.encode, self.model.prefill
+        self.info = replace(self.model.info, name=PIECES[1], identity=PIECES[1])
+        self.encode, self.prefill = self.model.encode, self.model.prefill
         self.score, self.batch = self.model.score, self.model.batch
 
     def decode(self, tokens):
         return "".join(PIECES[token % len(PIECES)] for token in tokens)
 
 
+class Wide:
+    VOCABULARY = 128_256
+
+    def __init__(self):
+        self.model = embedded("")
+        self.info = replace(self.model.info, name="wide", vocabulary=self.VOCABULARY)
+        self.encode, self.score, self.batch = self.model.encode, self.model.score, self.model.batch
+
+    def decode(self, tokens):
+        return " ".join(map(str, tokens))
+
+    def prefill(self, tokens):
+        noise = np.random.default_rng(sum(tokens)).normal(0, 3, self.VOCABULARY)
+        return Prefix(tuple(tokens), noise.astype(np.float32), None)
+
+
 def load(rest):
-    return Hostile()
+    return Hostile() if rest == "hostile" else Wide()
 """
-"""The embedded model, except that whatever it writes is an attack."""
+"""A plugin of two models: the embedded one, except that whatever it writes is an attack; and one of 128,256 tokens."""
+ATTACK = '"><img src=x onerror=window.hit=1>'
 
 
 @contextmanager
@@ -76,7 +106,15 @@ def runs(tmp_path_factory: pytest.TempPathFactory, model: OnnxModel) -> Path:
     root = tmp_path_factory.mktemp("runs")
     plan = make_plan({"prompts": ["Once upon a time"], "temperatures": [0, 1], "samples": 2, "max_tokens": 12})
     run_study(plan, model, root / "small")
+    tune(
+        _tuning({"id": "a", "text": "Once upon a time, there was a little", "expected": "girl"}), model, root / "tuned"
+    )
     return root
+
+
+def _tuning(*prompts: dict[str, str]) -> TunePlan:
+    task = make_task({"prompts": list(prompts), "grader": "contains", "max_tokens": 3, "temperatures": "0:1:0.5"})
+    return TunePlan(task, load_goal("question-answering"), read_budget("40", worst=3))
 
 
 @pytest.fixture(scope="module")
@@ -86,36 +124,59 @@ def address(runs: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server whose model and study write nothing but attacks; the model comes as a plugin."""
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the models of ``HOSTILE``, registered as an installed package is."""
     path = tmp_path_factory.mktemp("plugin")
     (path / "hostile_model.py").write_text(HOSTILE)
     known = path / "hostile_model-1.0.dist-info"
     known.mkdir()
     (known / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile-model\nVersion: 1.0\n")
-    (known / "entry_points.txt").write_text("[tempering.models]\nhostile=hostile_model:load\n")
-    study = [sys.executable, "-m", "tempering", "study", "--model", "hostile:", "--out", str(path / "runs/attack")]
-    small = ["--prompt", "<img src=x onerror=window.hit=1>", "--temperatures", "0,1", "--samples", "1", "--quiet"]
-    subprocess.run([*study, *small, "--max-tokens", "8"], check=True, capture_output=True, env=_environment(path))
-    with explored("--model", "hostile:", "--runs", str(path / "runs"), path=path) as url:
+    (known / "entry_points.txt").write_text("[tempering.models]\nsynthetic=hostile_model:load\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def hostile(plugin: Path) -> Iterator[str]:
+    """A server whose model, study and tuning say nothing but attacks, the names of their folders too."""
+    folders = [plugin / f"runs/{number}{ATTACK}" for number in (1, 2)]
+    (plugin / "task.yaml").write_text(
+        json.dumps(
+            {"grader": "contains", "prompts": [{"id": "a", "text": ATTACK, "expected": ATTACK}], "max_tokens": 3}
+        )
+    )
+    small = ["--prompt", ATTACK, "--temperatures", "0,1", "--samples", "2", "--max-tokens", "8"]
+    tune = [str(plugin / "task.yaml"), "--goal", "question-answering", "--budget", "40", "--temperatures", "0:1:0.5"]
+    for command, folder in ((["study", *small], folders[0]), (["tune", *tune], folders[1])):
+        whole = [sys.executable, "-m", "tempering", *command, "--model", "synthetic:hostile", "--quiet"]
+        done = [*whole, "--out", str(folder)]
+        subprocess.run(done, check=True, capture_output=True, env=_environment(plugin))
+    with explored("--model", "synthetic:hostile", "--runs", str(plugin / "runs"), path=plugin) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     with sync_playwright() as play:
+        expect.set_options(timeout=PATIENCE)
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         yield browser
         browser.close()
 
 
+@contextmanager
+def opened(browser: Browser, **more: Any) -> Iterator[Page]:
+    """Open a window that waits as long as a busy machine needs."""
+    with browser.new_context(**{"viewport": {"width": 1200, "height": 900}, "locale": "en-US"} | more) as context:
+        context.set_default_timeout(PATIENCE)
+        yield context.new_page()
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     complaints: list[str] = []
-    with browser.new_context(viewport={"width": 1200, "height": 900}, locale="en-US") as context:
-        page = context.new_page()
+    with opened(browser) as page:
         page.on("pageerror", lambda problem: complaints.append(str(problem)))
         page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
         yield page
@@ -196,6 +257,67 @@ def test_the_page_computes_what_the_library_does(page: Page, address: str, model
             assert float(same) == pytest.approx(wanted, rel=1e-6, abs=1e-9), settings
 
 
+def test_a_slider_redraws_at_once(page: Page, address: str, model: OnnxModel) -> None:
+    """The numbers are new within the task that moves the slider: nothing is waited for, no frame lies between."""
+    page.goto(f"{address}?prompt=Once")
+    page.locator(".bars").wait_for()
+    shown = page.evaluate(
+        """(value) => {
+          const slider = document.querySelector(".first input[type=range]");
+          slider.value = value;
+          slider.dispatchEvent(new Event("input", { bubbles: true }));
+          const row = document.querySelector(".bars tbody tr");
+          return [row.querySelector("td.after").textContent, row.querySelector(".bar.after").style.transform];
+        }""",
+        "2.5",
+    )
+    p = float(
+        np.exp(process(model.prefill(model.encode("Once")).logits, SamplingParams(temperature=2.5)).logprobs).max()
+    )
+    assert float(shown[0].removesuffix(" %")) == pytest.approx(100 * p, rel=0.05), "two digits are shown"
+    assert shown[1] != "scaleX(0)"
+
+
+def test_a_large_vocabulary_is_exact(page: Page, plugin: Path) -> None:
+    """All 128,256 scores are sent: the rest mass and log Z are those of the library at every T."""
+    tokens = load_embedded().encode("Once")
+    logits = np.random.default_rng(sum(tokens)).normal(0, 3, 128_256).astype(np.float32)
+    rng = np.random.default_rng(7)
+    settings: list[dict[str, Any]] = [{"temperature": t, "order": "transformers"} for t in (0.0, 0.2, 1.0, 3.0)]
+    for order in rng.permutation(list(ENGINES))[:6].tolist():
+        truncation = {"top_k": int(rng.integers(1, 5000)), "top_p": float(rng.uniform(0.3, 1))}
+        truncation |= {"min_p": float(rng.uniform(0, 0.01)), "typical_p": float(rng.uniform(0.5, 1))}
+        settings.append({"temperature": float(rng.uniform(0.1, 3)), "order": order} | truncation)
+    with explored("--model", "synthetic:wide", path=plugin) as url:
+        page.goto(f"{url}?prompt=Once")
+        page.locator(".bars").wait_for()
+        assert "128,236 other tokens" in page.locator(".bars .rest").inner_text()
+        size, found = page.evaluate(
+            """async (settings) => {
+              const rules = await import("/static/rules.js"), { ask } = await import("/static/api.js");
+              const { orders } = await ask("/api/model"), answer = await ask("/api/distribution", { prompt: "Once" });
+              const bytes = Uint8Array.from(atob(answer.logits), (c) => c.charCodeAt(0));
+              const row = rules.rank(new Float32Array(bytes.buffer));
+              return [JSON.stringify(answer).length, settings.map((one) => {
+                const done = rules.process(row, { ...rules.OFF, ...one }, orders[one.order]);
+                const ranked = done.p.slice().sort().reverse(), rest = ranked.subarray(20).reduce((a, b) => a + b, 0);
+                return [Math.log(ranked[0]), rest, done.entropy, done.kept, done.keptMass];
+              })];
+            }""",
+            settings,
+        )
+        page.goto("about:blank")
+    assert size < 4 / 3 * 4 * 128_256 + 20_000, "four bytes a score, and the texts of some hundred tokens"
+    for given, (first, rest, entropy, kept, kept_mass) in zip(settings, found, strict=True):
+        params = SamplingParams(**given)
+        ranked = np.sort(process(logits, params).logprobs[0])[::-1]
+        facts = tempering.facts(logits, params)
+        assert first == pytest.approx(ranked[0], abs=1e-9), given
+        assert rest == pytest.approx(float(np.exp(ranked[20:]).sum()), abs=1e-9), given
+        assert (entropy, kept) == (pytest.approx(float(facts.entropy), abs=1e-9), int(facts.kept_count)), given
+        assert kept_mass == pytest.approx(float(facts.kept_mass), abs=1e-9), given
+
+
 VIEWS = ("next", "text", "forks", "heat", "study", "tune")
 PASTED = "Once+upon+a+time+there+was+a+little+girl+named+Lily."
 
@@ -205,18 +327,28 @@ def settled(page: Page, address: str, view: str, **more: str) -> None:
     extra = "".join(f"&{name}={value}" for name, value in more.items())
     page.goto(f"{address}?view={view}&tokens=12&text={PASTED}{extra}")
     if view == "text":
-        page.get_by_role("button", name=re.compile("^(Write|Escrever)$")).click()
+        write(page)
     ready = {
         "next": ".bars",
-        "text": ".piece:nth-of-type(12)",
+        "text": ".piece",
         "forks": ".icicle .box",
         "heat": ".chart",
         "study": "iframe.ready",
-        "tune": ".state.empty",
+        "tune": "iframe.ready",
     }
-    page.locator(ready[view]).first.wait_for(state="attached", timeout=20_000)
+    page.locator(ready[view]).first.wait_for(state="attached")
     if view == "text":
         page.locator(".piece").nth(3).click()
+
+
+def write(page: Page) -> None:
+    """Let the page write, until all texts have ended."""
+    page.locator("button.go").click()
+    written(page)
+
+
+def written(page: Page) -> None:
+    page.locator("button.go").filter(has_text=re.compile("^(Write|Escrever)$")).wait_for()
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -235,23 +367,47 @@ def test_every_view_is_accessible_and_fits_a_phone(page: Page, address: str, vie
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_what_a_model_writes_is_text(browser: Browser, hostile: str, view: str) -> None:
-    with browser.new_context() as context:
-        page = context.new_page()
+    with opened(browser) as page:
         page.on("dialog", lambda dialog: pytest.fail(dialog.message))
         settled(page, hostile, view, prompt="%3Cscript%3Ewindow.hit%3D1%3C/script%3E")
-        frames = page.frames
-        for frame in frames:
-            assert frame.evaluate("window.hit") is None
-        main = page.locator("main")
-        assert main.locator("script, img, a[href^='javascript:']").count() == 0
-        text = main.inner_text()
-        if view in {"next", "text", "forks"}:
-            assert "<script>" in text or '"><img' in text, "it is shown as it is"
-        assert not re.search("[\\u202e\\u2066\\x1b\\x00]", main.text_content() or "")
+        if view == "heat":
+            page.get_by_role("button", name="Let the model write").click()
+            page.get_by_role("alert").wait_for()  # all those attacks are longer than the model's context
+            assert "<script>" in page.get_by_label("Text to read").input_value()
         if view == "study":
             report = page.frame_locator("iframe")
             assert report.locator("img, script:not([type='application/json'])").count() == 0
-            assert "onerror" in (report.locator("body").inner_text())
+            assert "onerror" in report.locator("body").inner_text()
+            assert_harmless(page)
+            page.get_by_label("Your name").fill("eva")
+            page.get_by_role("button", name="Begin or go on").click()
+            page.locator(".rating").wait_for()
+            assert "onerror" in page.locator(".compare").inner_text()
+        if view == "tune":
+            answer = page.frame_locator("iframe")
+            assert answer.locator("img, script:not([type='application/json'])").count() == 0
+            assert "onerror" in answer.locator("body").inner_text()
+        assert_harmless(page)
+        assert "onerror" in page.locator("header .model").inner_text()
+        if view in {"next", "text", "forks"}:
+            shown = page.locator("main").inner_text()
+            assert "<script>" in shown or '"><img' in shown, "it is shown as it is"
+            hidden = page.locator("main").evaluate(
+                "(main) => [...main.querySelectorAll('*')].map((e) => e.title).join('')"
+            )
+            assert not re.search(UNSAFE, hidden)
+
+
+UNSAFE = "[\u202e\u2066\x1b\x00]"
+
+
+def assert_harmless(page: Page) -> None:
+    """Nothing that a model wrote has run, has become an element, or reorders or hides what stands around it."""
+    for frame in page.frames:
+        assert frame.evaluate("window.hit") is None
+    main = page.locator("main")
+    assert main.locator("script, img, a[href^='javascript:']").count() == 0
+    assert not re.search(UNSAFE, main.text_content() or "")
 
 
 def test_a_forced_token_begins_a_branch_and_undo_returns(page: Page, address: str) -> None:
@@ -259,7 +415,7 @@ def test_a_forced_token_begins_a_branch_and_undo_returns(page: Page, address: st
     before = page.locator(".prose").inner_text()
     page.locator(".detail button.token").first.click()
     page.get_by_role("button", name="Text 2").wait_for()
-    page.locator(".piece:nth-of-type(12)").wait_for(timeout=10_000)
+    written(page)
     after = page.locator(".prose").inner_text()
     assert page.locator(".piece.forced").count() == 1
     assert after != before
@@ -271,19 +427,19 @@ def test_a_forced_token_begins_a_branch_and_undo_returns(page: Page, address: st
 
 def test_the_text_is_that_of_the_library(page: Page, address: str, model: OnnxModel) -> None:
     page.goto(f"{address}?view=text&prompt=Once+upon+a+time&temperature=0.8&seed=5&tokens=12")
-    page.get_by_role("button", name="Write").click()
-    page.get_by_text("Stopped at the token limit.").wait_for()
+    write(page)
     request = tempering.Request("Once upon a time", SamplingParams(temperature=0.8, seed=5), max_tokens=12)
     [own] = tempering.generate(model, [request])
-    assert page.locator(".prose").text_content() == f"Once upon a time{own.text}"
+    end = "(end of text)" if own.finish_reason == "stop" else ""
+    assert page.locator(".prose").text_content() == f"Once upon a time{own.text}{end}"
 
 
 def test_two_settings_share_their_noise(page: Page, address: str) -> None:
     page.goto(f"{address}?view=text&compare=1&temperature=0.9&temperature2=0.9&tokens=10")
-    page.get_by_role("button", name="Write").click()
+    write(page)
     page.get_by_text("Both texts are the same.").wait_for()
     page.goto(f"{address}?view=text&compare=1&temperature=0&temperature2=inf&tokens=10")
-    page.get_by_role("button", name="Write").click()
+    write(page)
     page.get_by_text("They part at the first token.").wait_for()
 
 
@@ -291,9 +447,9 @@ def test_the_fork_tree_changes_its_text_only_at_its_forks(page: Page, address: s
     settled(page, address, "forks", prompt="Once+upon+a+time", at="0")
     request = tempering.Request("Once upon a time", SamplingParams(), max_tokens=12)
     tree = tempering.fork_tree(model, request, highest=1.5, max_branches=16)
-    slider = page.get_by_role("slider", name="Temperature T")
-    for leaf in tree.leaves()[:6]:
-        low, high = tree.branches[leaf].low, tree.branches[leaf].high
+    slider = page.get_by_role("slider", name="Temperature T", exact=True)
+    spans = [(tree.branches[leaf].low, tree.branches[leaf].high) for leaf in tree.leaves()]
+    for low, high in [(low, high) for low, high in spans if high - low > 1e-3][:6]:
         for t in (low + (high - low) * 0.1, high - (high - low) * 0.1):
             page.locator(".exact").fill(f"{t:.5f}")
             page.locator(".exact").press("Enter")
@@ -303,6 +459,9 @@ def test_the_fork_tree_changes_its_text_only_at_its_forks(page: Page, address: s
     before = page.locator(".prose").inner_text()
     page.get_by_role("button", name="Next fork down").click()
     assert page.locator(".prose").inner_text() != before
+    page.locator(".icicle").press("ArrowRight")
+    assert page.locator(".prose").inner_text() == before
+    assert "The text holds for T" in (page.locator(".icicle").get_attribute("aria-valuetext") or "")
 
 
 def test_the_page_works_by_keyboard(page: Page, address: str) -> None:
@@ -316,6 +475,12 @@ def test_the_page_works_by_keyboard(page: Page, address: str) -> None:
     page.keyboard.press("End")
     assert slider.get_attribute("aria-valuetext") == "∞ (uniform)"
     page.get_by_text("As random as a fair choice among 4,096 tokens.").wait_for()
+    page.get_by_role("button", name="0.5", exact=True).press("Enter")
+    assert slider.get_attribute("aria-valuetext") == "0.5"
+    page.get_by_text("T below 1 sharpens").wait_for()
+    page.locator(".bars button.token").first.focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("[...document.querySelectorAll('.bars button.token')].indexOf(document.activeElement)") == 1
     settled(page, address, "text")
     page.locator(".piece").nth(3).focus()
     page.keyboard.press("ArrowRight")
@@ -324,19 +489,42 @@ def test_the_page_works_by_keyboard(page: Page, address: str) -> None:
     assert page.locator(".detail").is_hidden()
 
 
-def test_errors_and_empty_states_say_what_to_do(page: Page, address: str) -> None:
+def test_errors_and_empty_states_say_what_to_do(page: Page, address: str, tmp_path: Path) -> None:
     page.goto(f"{address}?view=heat")
     page.get_by_text("Paste a text of a few sentences").wait_for()
     page.goto(f"{address}?prompt=")
     page.get_by_label("Text so far").fill("")
     page.get_by_text("Write a beginning").wait_for()
-    page.goto(f"{address}?view=tune")
-    page.get_by_text("No tuning here yet").wait_for()
+    with explored("--runs", str(tmp_path)) as url:
+        for view, said in (("tune", "No tuning here yet"), ("study", "No run folder here yet")):
+            page.goto(f"{url}?view={view}")
+            page.get_by_text(said).wait_for()
+        page.goto("about:blank")
+
+
+def test_errors_are_told_in_the_language_of_the_page(browser: Browser, address: str) -> None:
+    with opened(browser, locale="pt-BR") as page:
+        page.goto(address)
+        page.locator("textarea").fill("word " * 600)
+        told = page.get_by_role("alert")
+        told.get_by_text("O texto é longo demais para este modelo.").wait_for()
+        assert "context of embedded holds 512" in told.locator("[lang=en]").inner_text()
+
+
+def test_a_tuning_is_answered_in_the_language_of_the_page(page: Page, address: str, runs: Path) -> None:
+    known = read_recommendation(runs / "tuned/recommendation.json")
+    settled(page, address, "tune", lang="pt-BR")
+    card = page.locator("main section.card").first
+    assert re.search("T = |temperatura", card.locator(".lead").inner_text())
+    assert known.goal.name in card.inner_text()
+    card.get_by_text("O que mais saber").click()
+    assert known.sentence in card.locator("[lang=en]").inner_text()
+    assert "O relatório está em inglês." in page.locator("main").inner_text()
+    assert "temperature" in page.locator("main pre").inner_text()
 
 
 def test_a_server_that_goes_away_is_told(browser: Browser, runs: Path) -> None:
-    with browser.new_context(locale="en-US") as context:
-        page = context.new_page()
+    with opened(browser) as page:
         with explored("--runs", str(runs)) as url:
             settled(page, url, "next")
         page.get_by_label("Text so far").fill("Another text")
@@ -357,7 +545,7 @@ def test_a_study_is_shown_while_it_grows(page: Page, runs: Path, tmp_path: Path)
         page.frame_locator("iframe").get_by_text("Not complete").wait_for()
         samples.write_bytes(b"".join(lines))
         page.get_by_text("4 of 4 texts: complete").wait_for()
-        expect(page.locator("iframe")).to_have_count(1, timeout=30_000)
+        expect(page.locator("iframe")).to_have_count(1)
         assert page.frame_locator("iframe").get_by_text("Not complete").count() == 0
         page.goto("about:blank")  # before its server goes
 
@@ -388,8 +576,7 @@ def test_texts_are_rated_blind_and_later_on(page: Page, address: str, runs: Path
 
 
 def test_a_key_is_asked_for(browser: Browser, runs: Path) -> None:
-    with browser.new_context(locale="en-US") as context, explored("--runs", str(runs), "--api-key", "s3") as url:
-        page = context.new_page()
+    with opened(browser) as page, explored("--runs", str(runs), "--api-key", "s3") as url:
         page.goto(f"{url}?view=study")
         page.get_by_label("API key").fill("s3")
         page.get_by_role("button", name="Enter").click()

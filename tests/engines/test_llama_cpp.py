@@ -29,7 +29,7 @@ TOLERANCE = 0.02
 
 @pytest.fixture(scope="module")
 def peer(gguf: Path) -> LogitsModel:
-    return require_logits(load_model(f"gguf:{gguf}"))
+    return require_logits(load_model(f"gguf:{gguf}?threads=1"))
 
 
 def test_it_keeps_the_contract(peer: LogitsModel) -> None:

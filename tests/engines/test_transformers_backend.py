@@ -48,8 +48,8 @@ def test_it_agrees_with_the_embedded_model(model: OnnxModel, peer: LogitsModel) 
     assert [c.tokens for c in theirs] == [c.tokens for c in ours], "float32 rounding moves a draw once in millions"
 
 
-def test_rows_come_and_go_and_the_cache_is_compacted(peer: LogitsModel) -> None:
-    """Many short texts through few rows: slots are reused, and each text is as if it were alone."""
+def test_rows_come_and_go_and_each_text_is_as_if_it_were_alone(peer: LogitsModel) -> None:
+    """Many short texts of unlike length through few rows: slots hold what other texts left behind."""
     requests = [Request(PROMPT, SamplingParams(seed=1), s, max_tokens=6 + s % 25) for s in range(40)]
     together = {c.sample: c.tokens for c in generate(peer, requests, batch_size=3)}
     for request in requests[::13]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tempering.models.base import Served
 from tempering.models.onnx import OnnxModel
 from tempering.report.audits import audit_box, audit_in_words, cap_in_words
 from tempering.report.page import build_report
@@ -60,3 +61,19 @@ def test_the_page_warns_at_the_top(capped: Audit, results: StudyResults) -> None
 
 def test_a_server_has_no_audit(results: StudyResults) -> None:
     assert "The audit" not in build_report(replace(results, audit=None))
+
+
+def test_a_server_is_audited_in_words(results: StudyResults) -> None:
+    details = {"server": "Ollama", "cannot be set": "top_k (40 by default) is the Modelfile's"}
+    served = replace(
+        results,
+        audit=None,
+        completions=tuple(replace(c, served=Served()) for c in results.completions),
+        manifest=results.manifest.model_copy(update={"model_details": details}),
+    )
+    page = build_report(served)
+    assert page.index("no request can switch off") < page.index("Rises with T"), "said at the top"
+    assert "Not known, as a server gives no logits" in page
+    bare = build_report(replace(served, manifest=results.manifest))
+    assert "no request can switch off" not in bare
+    assert "The audit: what acts beside temperature" not in build_report(replace(results, audit=None))

@@ -18,8 +18,9 @@ from tempering.tuning.budget import read_budget
 from tempering.tuning.checking import check
 from tempering.tuning.export import exporter_of, render_checked
 from tempering.tuning.goals import Goal, load_goal, make_goal
+from tempering.tuning.notes import audit_note
 from tempering.tuning.plan import TunePlan, plan_spending, prepare
-from tempering.tuning.run import tune
+from tempering.tuning.run import audit_task, tune
 from tempering.tuning.task import make_task
 
 PROMPTS: list[dict[str, Any]] = [
@@ -205,6 +206,18 @@ def test_a_server_is_tuned_by_its_texts_alone(tmp_path: Path) -> None:
         tune(plan(make_goal({"maximise": "mean_entropy"})), _Server(), tmp_path / "b")
     with pytest.raises(GoalError, match="neither expected answers nor a grader"):
         tune(plan("code", prompts=bare(), grader=None), _Server(), tmp_path / "c")
+
+
+def test_what_caps_temperature_is_said_before_and_with_the_answer(model: OnnxModel, tmp_path: Path) -> None:
+    said: list[str] = []
+    asked = plan(make_goal({"maximise": "ended"}), "60", params={"min_p": 0.2, "order": "llama.cpp"})
+    found = tune(asked, model, tmp_path / "a", on_audit=said.append)
+    assert said[0].startswith("Temperature is capped by min_p 0.2: at T = 2 this setup is as random as T = 0.")
+    assert found.notes[-1] == said[0]
+    server = _Server()
+    server.info = TextInfo("server", "server@x", {"cannot be set": "min_p"})
+    assert "No request switches off: min_p" in tune(plan(), server, tmp_path / "b", on_audit=said.append).notes[-1]
+    assert audit_note(audit_task(plan(), model)) == ""
 
 
 def test_check_says_whether_a_setting_still_stands(whole: tuple[Recommendation, Path]) -> None:

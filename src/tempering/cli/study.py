@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tempering.models.base import Model
     from tempering.study.plan import StudyPlan
     from tempering.study.results import StudyResults
+    from tempering.study.server_audit import ServerAudit
 
 INTERRUPTED = 130
 MEASURING = "Measuring"
@@ -265,13 +266,17 @@ def forecast_record(plan: StudyPlan, model: Model, folder: Path) -> dict[str, An
     from dataclasses import asdict  # noqa: PLC0415
 
     from tempering.models.base import TextModel  # noqa: PLC0415
-    from tempering.report.audits import audit_in_words  # noqa: PLC0415
+    from tempering.report.audits import audit_in_words, server_audit_in_words  # noqa: PLC0415
     from tempering.study.audit import audit  # noqa: PLC0415
     from tempering.study.run import forecast  # noqa: PLC0415
+    from tempering.study.server_audit import server_audit  # noqa: PLC0415
     from tempering.study.steps import real_steps  # noqa: PLC0415
 
     seen = forecast(plan, model, folder)
-    audited = [] if isinstance(model, TextModel) else audit_in_words(audit(real_steps(model, plan), plan))
+    if isinstance(model, TextModel):
+        audited = server_audit_in_words(server_audit(plan.params_at(1.0), model.info.details))
+    else:
+        audited = audit_in_words(audit(real_steps(model, plan), plan))
     return asdict(seen) | {
         "plan": plan.model_dump(mode="json"),
         "folder": str(folder),
@@ -305,13 +310,13 @@ def run_plan(
     plan: StudyPlan, model: Model, folder: Path, *, quiet: bool = False, against: float | None = None
 ) -> StudyResults:
     """Run a plan with progress and the audit's warning; Ctrl-C ends with what is kept and how to go on."""
-    from tempering.report.audits import cap_in_words  # noqa: PLC0415
+    from tempering.report.audits import cap_in_words, server_cap_in_words  # noqa: PLC0415
     from tempering.study.audit import Audit  # noqa: PLC0415
     from tempering.study.comparisons import reference_of  # noqa: PLC0415
     from tempering.study.run import run_study  # noqa: PLC0415
 
-    def warn(audit: Audit) -> None:
-        if cap := cap_in_words(audit):
+    def warn(audit: Audit | ServerAudit) -> None:
+        if cap := cap_in_words(audit) if isinstance(audit, Audit) else server_cap_in_words(audit):
             say(f"warning: {cap}")
 
     reference_of(plan, against)

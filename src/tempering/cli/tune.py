@@ -209,7 +209,7 @@ def _run(plan: TunePlan, model: Any, folder: Path, quiet: bool) -> Recommendatio
             )
 
     try:
-        return run(plan, model, folder, on_step=tell)
+        return run(plan, model, folder, on_step=tell, on_audit=lambda capped: say(f"warning: {capped}"))
     except KeyboardInterrupt:
         say(f"stopped: what was written is kept in {folder}; the same command goes on")
         raise typer.Exit(INTERRUPTED) from None

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby, islice
 from operator import itemgetter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tempering.errors import LogitsError, ParameterError
 from tempering.generation.completion import Completion
@@ -106,6 +107,7 @@ class Decoder:
         self._prefixes = Prefixes(model)
         self._nodes: list[list[Row]] = []  # what stands in each row of the batch: texts with the same tokens
         self._logits = np.empty((0, model.info.vocabulary), dtype=np.float32)
+        self._joined: list[NDArray[np.float32]] = []
         self._tickets = 0
 
     def __len__(self) -> int:
@@ -138,7 +140,7 @@ class Decoder:
                 return self._tickets
         self._batch.place(len(self._nodes), prefix)
         self._nodes.append([row])
-        self._logits = np.concatenate([self._logits, prefix.logits[None]])
+        self._joined.append(prefix.logits[None])
         return self._tickets
 
     def remove(self, ticket: int) -> bool:
@@ -151,6 +153,7 @@ class Decoder:
     def refused(self) -> list[tuple[int, LogitsError]]:
         """Let the texts go whose logits must not be sampled; return their tickets with the errors."""
         found = []
+        self._let_in()
         for index in np.flatnonzero(~np.isfinite(self._logits.max(axis=1))).tolist():
             try:
                 checked_rows(self._logits[index])
@@ -168,6 +171,7 @@ class Decoder:
         """
         if not self._nodes:
             return []
+        self._let_in()
         info = self.model.info
         rows = [row for node in self._nodes for row in node]
         owners = [at for at, node in enumerate(self._nodes) for _ in node]
@@ -191,8 +195,14 @@ class Decoder:
         self.sharing.separate += len(self)
         return drawn
 
+    def _let_in(self) -> None:
+        """Put the scores of those that have joined behind the others', all at once."""
+        if self._joined:
+            self._logits, self._joined = np.concatenate([self._logits, *self._joined]), []
+
     def _close_up(self) -> None:
         """Give up the rows of the batch that hold no text any more, between two steps."""
+        self._let_in()
         live = [at for at, node in enumerate(self._nodes) if node]
         order = np.argsort(settle(self._batch, live))
         self._nodes = [self._nodes[live[at]] for at in order]
@@ -253,20 +263,24 @@ def generate(
         >>> len(text.tokens), text.finish_reason
         (5, 'length')
     """
+    _check_size(batch_size)
     if isinstance(model, TextModel):
-        _check_size(batch_size)
         yield from generate_served(model, requests, on_text=on_text)
         return
-    decoder = Decoder(model, batch_size)
+    waiting = iter(requests)
+    first = list(islice(waiting, batch_size))
+    if not first:
+        return
+    decoder = Decoder(model, len(first))  # no more room than there are texts
     decoder.sharing = sharing or decoder.sharing
-    together = (list(group) for _, group in groupby(requests, noise_of))
-    waiting = (group[at : at + batch_size] for group in together for at in range(0, len(group), batch_size))
-    ahead = next(waiting, None)
+    alike = (list(group) for _, group in groupby(chain(first, waiting), noise_of))
+    bundles = (group[at : at + decoder.size] for group in alike for at in range(0, len(group), decoder.size))
+    ahead = next(bundles, None)
     while True:
         while ahead and len(ahead) <= decoder.free:
             for request in ahead:
                 decoder.add(request)
-            ahead = next(waiting, None)
+            ahead = next(bundles, None)
         if not len(decoder):
             return
         for drawn in decoder.step():

@@ -8,7 +8,6 @@ Rows have room for some tokens and get more when they need it.
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache as once
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from tempering.errors import MissingExtraError, ModelError, ParameterError, PromptError
 from tempering.models.base import Message, ModelInfo, Prefix
 from tempering.models.chat import render_chat
+from tempering.models.cores import usable_cores
 from tempering.models.files import digest_of
 
 Array = NDArray[np.float32]
@@ -75,7 +75,7 @@ class LlamaCppModel:
         path: the file.
         name: what the model is called in results.
         cache: float16 (llama.cpp's default) or float32: the precision in which keys and values are kept.
-        threads: how many to compute with; all cores unless given.
+        threads: how many to compute with; all cores that this process may use unless given.
         gpu_layers: how many layers to put on a GPU, if the library was built for one; all (-1) unless given.
 
     Raises:
@@ -100,7 +100,7 @@ class LlamaCppModel:
             ) from None
         self.library = library = llama_cpp
         self.log = _log(library)
-        self.cache, self.threads = CACHES[cache], threads or os.cpu_count() or 1
+        self.cache, self.threads = CACHES[cache], threads or usable_cores()
         library.llama_backend_init()
         params = library.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
@@ -125,6 +125,7 @@ class LlamaCppModel:
         )
         self.pieces: dict[int, bytes] = {}
         self.reader = _Context(self, rows=1, room=ROOM)
+        self.idle: _Context | None = None
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a prompt as the file says that a text begins; what spells a special token is text."""
@@ -165,6 +166,9 @@ class LlamaCppModel:
 
     def __del__(self) -> None:
         if getattr(self, "handle", None):
+            for context in (getattr(self, "reader", None), getattr(self, "idle", None)):
+                if context is not None:
+                    context.close()  # llama.cpp needs the model to free a context
             self.library.llama_model_free(self.handle)
 
     def _read(self, tokens: Sequence[int], *, every: bool) -> Array:
@@ -214,7 +218,7 @@ class Cache:
     """The saved state of a prompt. llama.cpp restores it only among as many streams as it was saved from."""
 
     streams: int
-    state: bytes
+    state: ctypes.Array[ctypes.c_uint8]
 
     @property
     def nbytes(self) -> int:
@@ -223,14 +227,14 @@ class Cache:
 
 
 class LlamaCppBatch:
-    """Rows of texts, each a sequence of one context."""
+    """Rows of texts, each a sequence of one context; the next batch of as many rows gets the same context."""
 
     def __init__(self, model: LlamaCppModel, size: int) -> None:
         if size > MAX_ROWS:
             raise ParameterError(f"llama.cpp decodes at most {MAX_ROWS} texts together, got {size}", field="batch_size")
         self.model, self.size = model, size
         self.context: _Context | None = None
-        self.lengths: list[int] = []
+        self.rows, self.lengths = np.arange(size), np.zeros(size, dtype=np.int64)
 
     def place(self, row: int, prefix: Prefix) -> None:
         """Begin a text in a row, after a prompt."""
@@ -240,53 +244,58 @@ class LlamaCppBatch:
         else:
             context.read(row, prefix.tokens, every=False)
             cache.streams, cache.state = self.size, context.state(row)
-        self._set(row, len(prefix.tokens))
+        self.lengths[row] = len(prefix.tokens)
 
     def copy(self, source: int, target: int) -> None:
         """Make the target row the same text as the source row."""
-        context = self._with_room(self.lengths[source])
+        context = self._with_room(int(self.lengths[source]))
         context.restore(target, context.state(source))
-        self._set(target, self.lengths[source])
+        self.lengths[target] = self.lengths[source]
 
     def step(self, tokens: NDArray[np.int64]) -> Array:
         """Append one token to each of the first rows; return scores of the next."""
-        del self.lengths[len(tokens) :]
-        longest = max(self.lengths)
+        count = len(tokens)
+        self.lengths[count:] = 0
+        lengths = self.lengths[:count]
+        longest = int(lengths.max())
         if longest >= self.model.info.context:
             raise PromptError(f"a text is longer than the context of {self.model.info.name}: {self.model.info.context}")
-        context = self._with_room(longest + 1)
-        logits = context.decode(tokens, list(enumerate(self.lengths)), [True] * len(tokens))
-        self.lengths = [length + 1 for length in self.lengths]
+        logits = self._with_room(longest + 1).decode(tokens, self.rows[:count], lengths, count)
+        lengths += 1
         return logits
 
-    def _set(self, row: int, length: int) -> None:
-        self.lengths += [0] * (row + 1 - len(self.lengths))
-        self.lengths[row] = length
+    def __del__(self) -> None:
+        if getattr(self, "context", None) is not None:
+            self.model.idle = self.context
 
     def _with_room(self, length: int) -> _Context:
         """Return a context whose rows have room for a length; what the old one holds moves into a larger one."""
         old = self.context
+        if old is None and (idle := self.model.idle) is not None and idle.rows == self.size and length <= idle.room:
+            self.context, self.model.idle = idle, None
+            return idle
         if old is not None and length <= old.room:
             return old
         room = min(max(length + ROOM // 2, 2 * old.room if old else 0), max(length, self.model.info.context))
         self.context = _Context(self.model, rows=self.size, room=room)
         if old is not None:
-            for row in range(len(self.lengths)):
+            for row in np.flatnonzero(self.lengths).tolist():
                 self.context.restore(row, old.state(row))
         return self.context
 
 
 class _Context:
-    """A context of llama.cpp: memory for some rows of some length."""
+    """A context of llama.cpp: memory for some rows of some length, and the arrays in which tokens are handed over."""
 
     def __init__(self, model: LlamaCppModel, *, rows: int, room: int) -> None:
         library = model.library
         self.model, self.library, self.rows = model, library, rows
         self.room = -(-room // ROOM) * ROOM
+        most = max(rows, ROOM)
         params = library.llama_context_default_params()
         params.n_ctx = self.room * rows
         params.n_seq_max = rows
-        params.n_batch = params.n_ubatch = params.n_outputs_max = max(rows, ROOM)
+        params.n_batch = params.n_ubatch = params.n_outputs_max = most
         params.n_outputs_max_per_seq = ROOM
         params.n_threads = params.n_threads_batch = model.threads
         params.kv_unified = False
@@ -298,12 +307,29 @@ class _Context:
                 f"({model.log.last()}); use a smaller batch"
             )
         self.memory = library.llama_get_memory(self.handle)
-        self.free = library.llama_free
+        self.tokens, self.positions, self.sequences = np.zeros((3, most), dtype=np.int32)
+        self.one_each, self.wanted = np.ones(most, dtype=np.int32), np.zeros(most, dtype=np.int8)
+        self.places = self.sequences.ctypes.data + np.arange(most, dtype=np.uintp) * self.sequences.itemsize
+        given: dict[str, NDArray[Any]] = {
+            "token": self.tokens,
+            "pos": self.positions,
+            "n_seq_id": self.one_each,
+            "seq_id": self.places,
+            "logits": self.wanted,
+        }
+        kinds, self.batch = dict(library.llama_batch._fields_), library.llama_batch()
+        for name, array in given.items():
+            setattr(self.batch, name, ctypes.cast(array.ctypes.data, kinds[name]))
+
+    def close(self) -> None:
+        """Free it."""
+        if self.handle:
+            self.library.llama_free(self.handle)
+            self.handle = None
 
     def __del__(self) -> None:
-        if getattr(self, "handle", None) and self.free:
-            self.free(self.handle)
-            self.handle = None
+        if getattr(self, "handle", None) and self.library.llama_free:
+            self.close()
 
     def clear(self, sequence: int) -> None:
         self.library.llama_memory_seq_rm(self.memory, sequence, -1, -1)
@@ -311,50 +337,41 @@ class _Context:
     def read(self, sequence: int, tokens: Sequence[int], *, every: bool) -> Array:
         """Make a sequence these tokens; return the logits after every token, or after the last."""
         self.clear(sequence)
-        parts = []
-        for start in range(0, len(tokens), ROOM):
-            part = tokens[start : start + ROOM]
-            wanted = [every or start + index == len(tokens) - 1 for index in range(len(part))]
-            parts.append(self.decode(part, [(sequence, start + index) for index in range(len(part))], wanted))
+        ids, parts = np.asarray(tokens), []
+        for start in range(0, len(ids), ROOM):
+            part = ids[start : start + ROOM]
+            wanted = len(part) if every else int(start + len(part) == len(ids))
+            parts.append(self.decode(part, sequence, start + np.arange(len(part)), wanted))
         return np.concatenate(parts)
 
-    def state(self, sequence: int) -> bytes:
+    def state(self, sequence: int) -> ctypes.Array[ctypes.c_uint8]:
         """Return the memory of a sequence."""
         size = self.library.llama_state_seq_get_size(self.handle, sequence)
-        buffer = (ctypes.c_uint8 * size)()
-        written = self.library.llama_state_seq_get_data(self.handle, buffer, size, sequence)
-        return bytes(memoryview(buffer)[:written])
+        buffer: ctypes.Array[ctypes.c_uint8] = (ctypes.c_uint8 * size)()
+        self.library.llama_state_seq_get_data(self.handle, buffer, size, sequence)
+        return buffer
 
-    def restore(self, sequence: int, state: bytes) -> None:
+    def restore(self, sequence: int, state: ctypes.Array[ctypes.c_uint8]) -> None:
         """Make a sequence what ``state`` says."""
         self.clear(sequence)
-        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
-        if not self.library.llama_state_seq_set_data(self.handle, buffer, len(state), sequence):
+        if not self.library.llama_state_seq_set_data(self.handle, state, len(state), sequence):
             raise ModelError(f"{self.model.info.name}: llama.cpp cannot restore a text: {self.model.log.last()}")
 
     def decode(
-        self, tokens: Sequence[int] | NDArray[np.int64], places: Sequence[tuple[int, int]], wanted: Sequence[bool]
+        self, tokens: NDArray[np.int64], sequences: NDArray[np.int64] | int, positions: NDArray[np.int64], wanted: int
     ) -> Array:
-        """Compute tokens at (sequence, position); return the logits after those that are wanted."""
-        count, library = len(tokens), self.library
-        batch = library.llama_batch_init(count, 0, 1)
-        try:
-            batch.n_tokens = count
-            for index, (sequence, position) in enumerate(places):
-                batch.token[index] = int(tokens[index])
-                batch.pos[index] = position
-                batch.n_seq_id[index] = 1
-                batch.seq_id[index][0] = sequence
-                batch.logits[index] = wanted[index]
-            code = library.llama_decode(self.handle, batch)
-        finally:
-            library.llama_batch_free(batch)
-        if code:
-            raise ModelError(f"{self.model.info.name}: llama.cpp failed with code {code}: {self.model.log.last()}")
-        if not (rows := sum(wanted)):
-            return np.empty((0, self.model.info.vocabulary), dtype=np.float32)
-        found = library.llama_get_logits(self.handle)
-        return np.ctypeslib.as_array(found, shape=(rows, self.model.info.vocabulary)).copy()
+        """Compute tokens, each at a position of a sequence; return the logits after the last ``wanted`` of them."""
+        count = len(tokens)
+        self.batch.n_tokens = count
+        self.tokens[:count], self.sequences[:count], self.positions[:count] = tokens, sequences, positions
+        self.wanted[: count - wanted], self.wanted[count - wanted : count] = 0, 1
+        if code := self.library.llama_decode(self.handle, self.batch):
+            name, why = self.model.info.name, self.model.log.last()
+            raise ModelError(f"{name}: llama.cpp failed with code {code}: {why}")
+        logits = np.empty((wanted, self.model.info.vocabulary), dtype=np.float32)
+        if wanted:
+            ctypes.memmove(logits.ctypes.data, self.library.llama_get_logits(self.handle), logits.nbytes)
+        return logits
 
 
 class _Log:

@@ -7,7 +7,6 @@ The interface of the graph is written down in ``training/export.py``, which make
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tempering.errors import ModelError, PromptError
 from tempering.models.base import ModelInfo, Prefix
+from tempering.models.cores import usable_cores
 from tempering.models.files import refuse_other_vocabulary
 
 FORMAT = 1
@@ -97,7 +97,7 @@ class OnnxModel:
             self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             self.tokenizer.encode_special_tokens = True  # a prompt that spells an end mark is text, not the mark
             options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = _threads()
+            options.intra_op_num_threads = usable_cores()
             options.log_severity_level = 3
             self.session = onnxruntime.InferenceSession(
                 (folder / "model.onnx").read_bytes(), options, providers=["CPUExecutionProvider"]
@@ -225,8 +225,3 @@ class OnnxBatch:
         self.cached[rows, lengths] = 1
         self.lengths[:count] += 1
         return logits[:, 0]
-
-
-def _threads() -> int:
-    """Return how many cores this process may use: a container's share, where the system says it."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache as once
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -26,6 +27,9 @@ TOKENIZERS = {"vocab.json", "vocab.txt", "spiece.model"}
 
 IDENTIFYING = {".safetensors", ".json", ".jinja", ".model"}
 """Files of a folder that make a model what it is."""
+
+BLOCK = 64
+"""The room of the texts grows by so many slots."""
 
 Array = NDArray[np.float32]
 
@@ -146,9 +150,9 @@ class TransformersModel:
         """Return the logits after every token, shape [tokens, vocab]."""
         return _array(self._read(tokens, keep=0)[0][0])
 
-    def batch(self, size: int) -> TransformersBatch:  # noqa: ARG002 - rows are added as they come
-        """Return room for texts."""
-        return TransformersBatch(self)
+    def batch(self, size: int) -> TransformersBatch:
+        """Return room for ``size`` texts; it is taken as they come."""
+        return TransformersBatch(self, size)
 
     def _read(self, tokens: Sequence[int], *, keep: int) -> tuple[Any, Any]:
         if not tokens:
@@ -164,80 +168,100 @@ class TransformersModel:
 
 
 class TransformersBatch:
-    """Rows of texts with their caches. A step appends a slot to every row; which slots count, a mask says."""
+    """Rows of texts with their caches: token i of a text stands in slot i of its row; a mask hides what lies behind.
 
-    def __init__(self, model: TransformersModel) -> None:
-        self.model, self.torch = model, model.torch
-        self.layers: list[tuple[Any, Any]] = []
-        self.mask = self.torch.zeros((0, 0), dtype=self.torch.long, device=model.device)
+    The slots are there before they are needed, so that a step writes one of them instead of copying all.
+    """
+
+    def __init__(self, model: TransformersModel, size: int) -> None:
+        self.model, self.torch, self.size = model, model.torch, size
+        self.lengths = np.zeros(size, dtype=np.int64)
+        self.layers: list[Any] = []
+        self.cache = model.transformers.Cache(layers=self.layers)
+        self.at: Any = 0
+        self.longest = 0
 
     def place(self, row: int, prefix: Prefix) -> None:
         """Begin a text in a row, after a prompt."""
         cache: Cache = prefix.cache
-        slots = max(self.mask.shape[1], cache.length)
-        filled = (self.torch.arange(slots, device=self.model.device) < cache.length).long()[None]
-        self.mask = self._set(self._padded(self.mask, slots, 1), row, filled)
-        held = self.layers or [(None, None)] * len(cache.layers)
-        self.layers = [
-            (self._placed(keys, row, new_keys, slots), self._placed(values, row, new_values, slots))
-            for (keys, values), (new_keys, new_values) in zip(held, cache.layers, strict=True)
-        ]
-
-    def _placed(self, held: Any, row: int, new: Any, slots: int) -> Any:
-        return self._set(self._padded(held, slots, 2), row, self._padded(new, slots, 2))
+        if not self.layers:
+            make = _slot_layer(self.model.transformers.cache_utils.DynamicLayer)
+            self.layers += [make(self, keys[:, :, :0], values[:, :, :0]) for keys, values in cache.layers]
+        self._reserve(row + 1, cache.length + 1)
+        for layer, (keys, values) in zip(self.layers, cache.layers, strict=True):
+            layer.keys[row, :, : cache.length] = keys[0]
+            layer.values[row, :, : cache.length] = values[0]
+        self.lengths[row] = cache.length
 
     def copy(self, source: int, target: int) -> None:
         """Make the target row the same text as the source row."""
-        self.mask = self._set(self.mask, target, self.mask[source : source + 1])
-        self.layers = [
-            (self._set(k, target, k[source : source + 1]), self._set(v, target, v[source : source + 1]))
-            for k, v in self.layers
-        ]
+        self._reserve(target + 1, 1)
+        length = int(self.lengths[source])
+        for layer in self.layers:
+            layer.keys[target, :, :length] = layer.keys[source, :, :length]
+            layer.values[target, :, :length] = layer.values[source, :, :length]
+        self.lengths[target] = length
 
     def step(self, tokens: NDArray[np.int64]) -> Array:
         """Append one token to each of the first rows; return scores of the next."""
-        torch, count = self.torch, len(tokens)
-        lengths = self.mask[:count].sum(dim=1, keepdim=True)
-        longest = int(lengths.max())
-        if longest >= self.model.info.context:
+        torch, device, lengths = self.torch, self.model.device, self.lengths[: len(tokens)]
+        self.longest = int(lengths.max())
+        if self.longest >= self.model.info.context:
             raise PromptError(f"a text is longer than the context of {self.model.info.name}: {self.model.info.context}")
-        self.mask = torch.cat([self.mask[:count], torch.ones_like(lengths)], dim=1)
-        cache = self.model.transformers.DynamicCache()
-        for layer, (keys, values) in enumerate(self.layers):
-            cache.update(keys[:count], values[:count], layer)
-        ids = torch.as_tensor(tokens, device=self.model.device)[:, None]
+        self._reserve(len(tokens), self.longest + 1)
         with torch.inference_mode():
+            positions = torch.as_tensor(lengths, device=device)[:, None]
+            mask, self.at = None, self.longest
+            if lengths.min() < self.longest:
+                self.at = positions[:, 0]
+                mask = (torch.arange(self.longest + 1, device=device) <= positions).long()
+            ids = torch.as_tensor(tokens, device=device)[:, None]
             out = self.model.network(
-                ids, attention_mask=self.mask, position_ids=lengths, use_cache=True, **{self.model.cache_word: cache}
+                ids, attention_mask=mask, position_ids=positions, use_cache=True, **{self.model.cache_word: self.cache}
             )
-        self.layers = [(layer.keys, layer.values) for layer in cache.layers]
-        if self.mask.shape[1] > 2 * (longest + 1) + 64:
-            self._compact(longest + 1)
+        self.lengths[: len(tokens)] += 1
         return _array(out.logits[:, -1])
 
-    def _compact(self, longest: int) -> None:
-        """Drop slots that no row uses: each row's filled slots move to the front, in order."""
-        order = self.torch.argsort(1 - self.mask, dim=1, stable=True)[:, :longest]
-        self.mask = self.mask.gather(1, order)
-        self.layers = [(self._gathered(keys, order), self._gathered(values, order)) for keys, values in self.layers]
+    def put(self, held: Any, new: Any) -> Any:
+        """Write keys or values of a step, [rows, heads, 1, width], into their slots; return those of all slots."""
+        if isinstance(self.at, int):
+            held[: len(new), :, self.at] = new[:, :, 0]
+        else:
+            held[self.torch.arange(len(new)), :, self.at] = new[:, :, 0]
+        return held[: len(new), :, : self.longest + 1]
 
-    def _gathered(self, array: Any, order: Any) -> Any:
-        return array.gather(2, order[:, None, :, None].expand(-1, array.shape[1], -1, array.shape[3]))
+    def _reserve(self, rows: int, slots: int) -> None:
+        """Make room for so many rows and slots; what is empty is zero, as a hidden NaN would still be one."""
+        held_rows, held_slots = self.layers[0].keys.shape[0], self.layers[0].keys.shape[2]
+        if rows <= held_rows and slots <= held_slots:
+            return
+        rows = max(held_rows, min(2 * rows, self.size))
+        slots = max(held_slots, -(-slots // BLOCK) * BLOCK)
+        for layer in self.layers:
+            layer.keys, layer.values = (self._grown(held, rows, slots) for held in (layer.keys, layer.values))
 
-    def _padded(self, array: Any, slots: int, axis: int) -> Any:
-        if array is None or array.shape[axis] == slots:
-            return array
-        shape = list(array.shape)
-        shape[axis] = slots - shape[axis]
-        return self.torch.cat([array, array.new_zeros(shape)], dim=axis)
+    def _grown(self, held: Any, rows: int, slots: int) -> Any:
+        grown = held.new_zeros((rows, held.shape[1], slots, held.shape[3]))
+        grown[: held.shape[0], :, : held.shape[2]] = held
+        return grown
 
-    def _set(self, array: Any, row: int, value: Any) -> Any:
-        """Return the array with a row replaced, or added at the end."""
-        if array is None:
-            return value.clone()
-        if row < array.shape[0]:
-            return self.torch.cat([array[:row], value, array[row + 1 :]])
-        return self.torch.cat([array, value])
+
+@once
+def _slot_layer(base: Any) -> Any:
+    """Return a layer of a cache that keeps its keys and values in the slots of a batch."""
+
+    class SlotLayer(base):  # type: ignore[misc]
+        def __init__(self, batch: TransformersBatch, keys: Any, values: Any) -> None:
+            super().__init__()
+            self.batch, self.keys, self.values, self.is_initialized = batch, keys, values, True
+
+        def update(self, keys: Any, values: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+            return self.batch.put(self.keys, keys), self.batch.put(self.values, values)
+
+        def get_seq_length(self, *_: Any) -> int:
+            return self.batch.longest
+
+    return SlotLayer
 
 
 def _array(tensor: Any) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tempering.report.audits import audit_box
+from tempering.report.audits import audit_section
 from tempering.report.builtin import findings_of
 from tempering.report.data import data_of
 from tempering.report.methods import methods
@@ -31,10 +31,7 @@ def build_arms_report(arms: Mapping[str, StudyResults]) -> str:
         _head(arms),
         section(found.heading, found.section),
         *(section(f"Texts: {escaped(arm)}", texts(results, rows=3)) for arm, results in arms.items()),
-        *(
-            section(f"The audit: {escaped(arm)}", audit_box(results.audit) if results.audit else "")
-            for arm, results in arms.items()
-        ),
+        *(section(f"The audit: {escaped(arm)}", audit_section(results)) for arm, results in arms.items()),
         *(section(f"Methods: {escaped(arm)}", methods(results)) for arm, results in arms.items()),
     ]
     data = {

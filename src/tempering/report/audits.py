@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tempering.report.numbers import interval, number, temperature
 from tempering.report.parts import table
 from tempering.report.untrusted import escaped
 from tempering.study.audit import ALONE, AS_SET, Audit, AuditRow
+from tempering.study.server_audit import LeastLikely, ServerAudit, least_likely, server_audit
+
+if TYPE_CHECKING:
+    from tempering.study.results import StudyResults
 
 
 def cap_in_words(audit: Audit) -> str:
@@ -46,7 +50,7 @@ def audit_in_words(audit: Audit) -> list[str]:
     return found
 
 
-def _acts(audit: Audit) -> str:
+def _acts(audit: Audit | ServerAudit) -> str:
     return "acts" if len(audit.acting) == 1 else "act"
 
 
@@ -59,6 +63,70 @@ def named(settings: Mapping[str, Any]) -> str:
     """
     parts = [f"{name} {value:g}" for name, value in settings.items()]
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def server_cap_in_words(audit: ServerAudit) -> str:
+    """Return the warning that a server may cap or replace what T does; empty if nothing speaks for it."""
+    found = []
+    if audit.moves is False:
+        found.append("no effect of T was seen")
+    if audit.ignored:
+        found.append(f"{' and '.join(audit.ignored)} is sent and not honoured")
+    if audit.unsettable:
+        found.append(f"what no request can switch off may act beside it: {audit.unsettable}")
+    return f"Temperature may not do what it says on this server: {'; '.join(found)}." if found else ""
+
+
+def server_audit_in_words(audit: ServerAudit, least: LeastLikely | None = None) -> list[str]:
+    """Return what is known of a server's settings, a sentence each, and what cannot be known."""
+    found = [cap] if (cap := server_cap_in_words(audit)) else []
+    if audit.acting:
+        found.append(f"{named(audit.acting)} {_acts(audit)} beside temperature, as sent.")
+    else:
+        found.append("Nothing is sent that acts beside temperature: every field that the server takes is sent as off.")
+    if audit.defaults:
+        found.append(
+            f"Where they are left out, defaults act ({', '.join(audit.defaults)}): your own client must send them too."
+        )
+    elif audit.probed:
+        found.append("No default was seen to act where fields are left out.")
+    else:
+        found.append("Which defaults act where fields are left out was not asked; tempering doctor finds out.")
+    if least:
+        found.append(
+            f"Of {least.n:,} tokens drawn at T = {temperature(least.temperature)} the least likely has "
+            f"{number(least.ratio)} of the likeliest one's probability at T = 1: no min_p above that acts before T."
+        )
+    found.append(
+        "Not known, as a server gives no logits: how many tokens are kept, and at which T the bare model would be as "
+        "random. With the same weights here, tempering read reads the temperature off its texts."
+    )
+    return found
+
+
+def audit_section(results: StudyResults) -> str:
+    """Return the audit of a run as HTML: measured where the model ran here, in words for a server."""
+    if results.audit:
+        return audit_box(results.audit)
+    if results.paired:
+        return ""
+    audit = audit_of_run(results)
+    return "".join(
+        f"<p{' class=warning' if audit.warned and not index else ''}>{escaped(sentence)}</p>"
+        for index, sentence in enumerate(server_audit_in_words(audit, least_likely(results.completions)))
+    )
+
+
+def cap_of_run(results: StudyResults) -> str:
+    """Return the warning that something caps temperature in a run; empty if nothing does, as far as is known."""
+    if results.audit:
+        return cap_in_words(results.audit)
+    return "" if results.paired else server_cap_in_words(audit_of_run(results))
+
+
+def audit_of_run(results: StudyResults) -> ServerAudit:
+    """Return what is known of the settings of the server that wrote a run."""
+    return server_audit(results.plan.params_at(1.0), results.manifest.model_details, results.manifest.probe)
 
 
 def audit_box(audit: Audit) -> str:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tempering.measures import measure
-from tempering.report.audits import audit_box, cap_in_words
+from tempering.report.audits import audit_section, cap_of_run
 from tempering.report.builtin import Findings, findings_of, thermodynamics
 from tempering.report.criteria import comparisons, correlations, figures, trade_off
 from tempering.report.data import data_of
@@ -45,7 +45,7 @@ def build_report(results: StudyResults) -> str:
         section("Compared with a reference", comparisons(results)),
         section("Correlations", correlations(results)),
         section("Texts side by side", texts(results)),
-        section("The audit: what acts beside temperature", audit_box(results.audit) if results.audit else ""),
+        section("The audit: what acts beside temperature", audit_section(results)),
         section("The server: what it does", probe_box(results.manifest.probe) if results.manifest.probe else ""),
         section("The steps: entropy, heat capacity, information", thermodynamics(results)),
         section("One next token", _next_token(results.next_token) if results.next_token else ""),
@@ -76,7 +76,7 @@ def _head(results: StudyResults) -> str:
 
 
 def _in_short(results: StudyResults) -> str:
-    cap = cap_in_words(results.audit) if results.audit else ""
+    cap = cap_of_run(results)
     warning = f'<p class="warning">{escaped(cap)}</p>' if cap else ""
     lead = "".join(f"<p>{escaped(sentence)}</p>" for sentence in summary(results))
     parts = []

@@ -23,12 +23,11 @@ from tempering.sampling.kernels.pick import (
 from tempering.sampling.kernels.scan import BLOCK, FINE, scan32, scan64
 from tempering.sampling.kernels.select import count_above
 from tempering.sampling.mirostat import first_mu
-from tempering.sampling.noise import COIN, INVERSE
+from tempering.sampling.noise import COIN, INVERSE, Keys
 from tempering.sampling.penalties import Context, ContextLike, contexts_of, dry, penalise
-from tempering.sampling.plan import Plan
-from tempering.sampling.rows import checked_rows
+from tempering.sampling.plan import Plan, rate_of
+from tempering.sampling.rows import checked_rows, native
 
-Keys = NDArray[np.uint64]
 MANY = 0.25
 """Share of the tokens from which on they are drawn from in place, without a list of their ids."""
 
@@ -43,44 +42,26 @@ class Drawing:
     Attributes:
         params: the settings.
         plan: how they are carried out.
-        seed: of the noise.
-        sequences: one a row, shape [rows].
-        steps: one a row, shape [rows].
+        keys: of the noise, one a row.
         inverse: whether one uniform number a row decides instead of Gumbel noise.
         facts: whether logprobs and entropy are wanted.
     """
 
     params: SamplingParams
     plan: Plan
-    seed: int
-    sequences: Keys
-    steps: Keys
+    keys: Keys
     inverse: bool
     facts: bool
 
     def uniforms(self, stream: int) -> NDArray[np.float64]:
         """Return one number a row of a stream."""
-        out = np.empty(len(self.sequences))
-        first_uniforms(np.uint64(self.seed), self.sequences, self.steps, np.uint64(stream), out)
+        out = np.empty(len(self.keys))
+        first_uniforms(self.keys.seeds, self.keys.sequences, self.keys.steps, np.uint64(stream), out)
         return out
 
     def key(self, row: int) -> tuple[np.uint64, np.uint64, np.uint64]:
         """Return the key of a row's noise."""
-        return np.uint64(self.seed), self.sequences[row], self.steps[row]
-
-
-def native(logits: ArrayLike) -> NDArray[np.floating] | None:
-    """Return logits as contiguous float32 or float64 rows; None if they are no array of numbers, or empty."""
-    array = np.asarray(logits)
-    if array.ndim == 0 or array.size == 0 or array.dtype.kind not in "fiuV":
-        return None
-    if array.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
-        # float16 and bfloat16 are exact in float32; whole numbers may not be.
-        try:
-            array = array.astype(np.float64 if array.dtype.kind in "iu" or array.dtype.itemsize > 4 else np.float32)
-        except (TypeError, ValueError):
-            return None
-    return np.ascontiguousarray(array.reshape(-1, array.shape[-1]))
+        return self.keys.seeds[row], self.keys.sequences[row], self.keys.steps[row]
 
 
 def scanned(rows: NDArray[np.floating], logits: ArrayLike) -> list[Row]:
@@ -172,11 +153,6 @@ def _from_cuts(rows: list[Row], cuts: list[Cut], drawing: Drawing, seen: list[Co
     return True
 
 
-def _rate(temperature: float) -> float:
-    """Return 1 / T, large but finite where T is too small for it."""
-    return min(1 / temperature, 1e300)
-
-
 def _whole(rows: list[Row], drawing: Drawing, drawn: Draws) -> None:
     """Draw from rows of which nothing is cut."""
     t = drawing.params.temperature
@@ -189,17 +165,17 @@ def _whole(rows: list[Row], drawing: Drawing, drawn: Draws) -> None:
         left = np.flatnonzero(row.logits > -np.inf) if math.isinf(t) else None
         if not drawing.inverse:
             token = gumbel_of_row(
-                row.logits, row.maxima, row.best, _rate(t), -math.inf, len(row.logits), *drawing.key(i)
+                row.logits, row.maxima, row.best, rate_of(t), -math.inf, len(row.logits), *drawing.key(i)
             )
         elif left is not None:
             token = left[int(u[i] * len(left))]
         else:
-            token = inverse_of_row(row.logits, row.maxima, row.best, LOG2_E * _rate(t), u[i])
+            token = inverse_of_row(row.logits, row.maxima, row.best, LOG2_E * rate_of(t), u[i])
         drawn.tokens[i] = token
         if drawing.facts and left is not None:
             drawn.processed_logprobs[i], drawn.entropies[i] = -math.log(len(left)), math.log(len(left))
         elif drawing.facts:
-            _note(row.logits, row, i, _rate(t), drawn)
+            _note(row.logits, row, i, rate_of(t), drawn)
 
 
 def _note(kept: NDArray[np.floating], row: Row, at: int, rate: float, drawn: Draws) -> None:
@@ -212,7 +188,7 @@ def _note(kept: NDArray[np.floating], row: Row, at: int, rate: float, drawn: Dra
 
 def _among(rows: list[Row], cuts: list[Cut], drawing: Drawing, drawn: Draws) -> None:
     """Draw from the kept tokens, where nothing but temperature is left to do."""
-    rate = _rate(drawing.params.temperature)
+    rate = rate_of(drawing.params.temperature)
     u = drawing.uniforms(INVERSE) if drawing.inverse else np.empty(0)
     for i, (row, cut) in enumerate(zip(rows, cuts, strict=True)):
         in_place = cut.ids is None and not drawing.inverse and _many(row, cut)

@@ -26,6 +26,7 @@ from tempering.study.plan import StudyPlan
 from tempering.study.presets.turning import STEP_CURVES, TURN, step_curves_record
 from tempering.study.records import plain
 from tempering.study.results import StudyResults
+from tempering.study.server_audit import ServerAudit, server_audit
 from tempering.study.server_probe import probe_server
 from tempering.study.sources import MEASURED, SOURCES, sources_of, sources_record
 from tempering.study.steps import real_steps
@@ -148,7 +149,7 @@ def run_study(
     folder: Path,
     *,
     on_progress: Callable[[Progress], None] | None = None,
-    on_audit: Callable[[Audit], None] | None = None,
+    on_audit: Callable[[Audit | ServerAudit], None] | None = None,
     command: str = "",
     against: float | None = None,
     on_build: Callable[[int], None] | None = None,
@@ -162,7 +163,7 @@ def run_study(
         model: gives the logits or the texts; the folder is bound to its identity.
         folder: the run folder; made if missing.
         on_progress: called after every token.
-        on_audit: called before the first token with what the settings beside temperature do; not for a server.
+        on_audit: called before the first token with what the settings beside temperature do.
         command: what was typed, for the report.
         against: the temperature that the others are compared with; the plan's nearest to 1 unless given.
         on_build: called with the size in bytes of a corpus that has to be indexed first.
@@ -183,14 +184,16 @@ def run_study(
     with open_store(folder, plan, manifest) as store:
         next_token = None if isinstance(model, TextModel) else next_token_of(model, plan)
         write_atomically(folder / NEXT_TOKEN, next_token_record(next_token))
-        if not isinstance(model, TextModel):
+        if isinstance(model, TextModel):
+            found: Audit | ServerAudit = server_audit(plan.params_at(1.0), model.info.details, store.manifest.probe)
+        else:
             steps = real_steps(model, plan)
-            audited = audit(steps, plan)
+            found = audited = audit(steps, plan)
             write_atomically(folder / AUDIT, audit_record(audited))
             if plan.preset == TURN:
                 write_atomically(folder / STEP_CURVES, step_curves_record(steps, plan))
-            if on_audit:
-                on_audit(audited)
+        if on_audit:
+            on_audit(found)
         _generate_missing(store, model, on_progress)
         samples = samples_of(folder, sources)
         results = analyse(folder, samples, sources, against=against)

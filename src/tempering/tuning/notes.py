@@ -5,11 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from tempering.measures import measure
+from tempering.study.audit import Audit
+from tempering.study.server_audit import ServerAudit
 from tempering.tuning.confirm import ENOUGH, Confirmed
 from tempering.tuning.goals import TASK_MEASURES, Goal
 from tempering.tuning.space import Setting
 
 FEW_PROMPTS = 5
+
+
+def audit_note(audit: Audit | ServerAudit) -> str:
+    """Return what the settings beside T do to what T can do; empty if they leave it its reach."""
+    beside = " and ".join(f"{name} {value:g}" for name, value in audit.acting.items())
+    if isinstance(audit, ServerAudit):
+        return f"No request switches off: {audit.unsettable}; it may cap what T does." if audit.unsettable else ""
+    if not audit.capped:
+        return ""
+    last = audit.capped[-1]
+    same = f"{last.equivalent.value:.3g} [{last.equivalent.low:.3g}, {last.equivalent.high:.3g}]"
+    return (
+        f"Temperature is capped by {beside}: at T = {last.temperature:g} this setup is as random as T = {same} with "
+        f"nothing else (n = {last.equivalent.n} steps)."
+    )
 
 
 def notes(goal: Goal, confirmed: Confirmed, errors: Sequence[str], prompts: int) -> Iterator[str]:

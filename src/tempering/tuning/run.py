@@ -11,8 +11,11 @@ from statistics import NormalDist
 import numpy as np
 
 from tempering.models.base import LogitsModel, Model, TextModel
+from tempering.study.audit import Audit, audit
 from tempering.study.grid import with_automatic_temperatures
 from tempering.study.plan import make_plan
+from tempering.study.server_audit import ServerAudit, server_audit
+from tempering.study.steps import real_steps
 from tempering.study.store import write_atomically
 from tempering.tuning.answer import CurvePoint, Fresh, Number, Recommendation, Role
 from tempering.tuning.conclude import conclude
@@ -21,7 +24,7 @@ from tempering.tuning.evaluator import Evaluator, Told
 from tempering.tuning.fixed import why_fixed
 from tempering.tuning.goals import Goal, limits
 from tempering.tuning.measured import ModelEvaluator
-from tempering.tuning.notes import notes, sampler_note
+from tempering.tuning.notes import audit_note, notes, sampler_note
 from tempering.tuning.plan import CONFIRM, TunePlan, label_free, plan_spending, prepare
 from tempering.tuning.search import Found, Seen, Step, search
 from tempering.tuning.space import Setting, Space, make_space
@@ -34,6 +37,9 @@ FINE = 33
 PILOT_PROMPTS, PILOT_TOKENS = 4, 8
 """The texts that these distances are read from: a rough idea is enough, and large vocabularies make it slow."""
 
+AUDITED = 5
+"""Temperatures, ends included, at which settings beside T are looked at."""
+
 WITH_CURRENT = 24
 """With so many fresh texts a setting, the default in use is confirmed beside the winner."""
 
@@ -45,6 +51,7 @@ def tune(
     *,
     on_step: Callable[[Step], None] | None = None,
     on_text: Callable[[], None] = lambda: None,
+    on_audit: Callable[[str], None] = lambda _: None,
 ) -> Recommendation:
     """Tune a model on a task; the same call after a kill goes on where it stopped and gives the same answer.
 
@@ -54,6 +61,7 @@ def tune(
         folder: of the run; made if missing, and bound to task and model.
         on_step: told after every round of a search.
         on_text: called after every text.
+        on_audit: told before the first text what the settings beside T do to it; nothing where they leave it its reach.
 
     Raises:
         GoalError: the goal cannot be measured here.
@@ -66,6 +74,8 @@ def tune(
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / RECOMMENDATION, answer.to_json())
         return answer
+    if capped := audit_note(audit_task(plan, model)):
+        on_audit(capped)
     with open_tuning(folder, plan.task, model, plan.seed, on_text) as store:
         graded = not label_free(plan, model)
         evaluator = ModelEvaluator(
@@ -80,6 +90,8 @@ def tune(
             answer = recommend(plan, evaluator, model.info.identity, fisher_places(plan, model), on_step)
         else:
             answer = suggest(plan, evaluator, model.info.identity)
+    if capped:
+        answer = answer.model_copy(update={"notes": (*answer.notes, capped)})
     write_atomically(folder / RECOMMENDATION, answer.to_json())
     return answer
 
@@ -213,6 +225,18 @@ def _curves(found: Found, space: Space, winner: Setting, goal: Goal) -> Iterator
                     measured=value,
                     n=n,
                 )
+
+
+def audit_task(plan: TunePlan, model: Model) -> Audit | ServerAudit:
+    """Return what the task's settings beside T do at a few of its temperatures, or what is known of a server's."""
+    if isinstance(model, TextModel):
+        return server_audit(plan.task.base(plan.seed), model.info.details)
+    first, _ = plan.task.split(plan.seed)
+    places = np.unique(np.linspace(0, len(plan.task.temperatures) - 1, AUDITED).round().astype(int))
+    chosen = [plan.task.temperatures[place] for place in places]
+    values = {"prompts": first, "temperatures": chosen, "seed": plan.seed, "params": plan.task.params}
+    study = make_plan(values)
+    return audit(real_steps(model, study, length=PILOT_TOKENS), study)
 
 
 def fisher_places(plan: TunePlan, model: Model) -> Sequence[float] | None:

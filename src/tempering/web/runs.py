@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ from tempering.tuning.export import EXPORTERS, Exporter, render_checked
 from tempering.tuning.store import RECOMMENDATION
 from tempering.web.refusals import Refusal
 
+REST = 60.0
+"""A study whose samples have not grown for so many seconds rests: its report is of all that there is."""
 REPORT_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; "
     "sandbox",
@@ -61,19 +66,19 @@ def folder_of(root: Path, mark: str, name: str) -> Path:
 def routes(root: Path) -> APIRouter:
     """Return the routes under ``/api/runs`` (studies) and ``/api/tunings``."""
     router = APIRouter(prefix="/api")
-    reports: dict[str, tuple[tuple[float, int], bytes]] = {}
-    building = asyncio.Lock()
+    reports: dict[str, tuple[str, bytes]] = {}
+    building, lines = asyncio.Lock(), Lines()
 
     @router.get("/runs")
     def studies() -> dict[str, Any]:
-        return {"runs": [state_of(folder) for folder in folders_with(root, RUN).values()]}
+        return {"runs": [state_of(folder, lines) for folder in folders_with(root, RUN).values()]}
 
     @router.get("/runs/{name}/report")
     async def report(name: str) -> Response:
         folder = folder_of(root, RUN, name)
-        now = _version_of(folder / SAMPLES)
         async with building:  # two windows do not make the same report twice
-            if reports.get(name, (None, b""))[0] != now:
+            now = (await run_in_threadpool(state_of, folder, lines))["version"]
+            if reports.get(name, ("", b""))[0] != now:
                 reports[name] = now, await run_in_threadpool(_report, folder)
         return Response(reports[name][1], media_type="text/html", headers=REPORT_HEADERS)
 
@@ -93,14 +98,29 @@ def routes(root: Path) -> APIRouter:
 
 def answer_of(folder: Path) -> dict[str, Any]:
     """Return what a list of tunings shows of one: its answer, and its settings in the form of every engine."""
-    record: dict[str, Any] = {"name": folder.name, "version": str(_version_of(folder / RECOMMENDATION)[0])}
+    record: dict[str, Any] = {"name": folder.name}
     try:
         answer = read_recommendation(folder / RECOMMENDATION)
     except StoreError as problem:
         return record | {"error": str(problem).replace(str(folder), folder.name)}
     params = answer.settings
     exports = [_exported(exporter, params) for exporter in EXPORTERS.values()] if params else []
-    return record | {"sentence": answer.sentence, "model": answer.model, "exports": exports}
+    return record | {
+        "kind": answer.kind,
+        "sentence": answer.sentence,
+        "notes": list(answer.notes),
+        "goal": answer.goal.name,
+        "model": answer.model,
+        "temperature": None if params is None else params.as_dict()["temperature"],
+        "low": answer.low,
+        "high": answer.high,
+        "confidence": answer.confidence,
+        "confirmed": answer.confirmed,
+        "detectable": answer.detectable,
+        "more": answer.more_samples,
+        "samples": answer.samples,
+        "exports": exports,
+    }
 
 
 def _exported(exporter: Exporter, params: SamplingParams) -> dict[str, Any]:
@@ -112,17 +132,47 @@ def _exported(exporter: Exporter, params: SamplingParams) -> dict[str, Any]:
     return known | {"text": rendered.text, "warnings": list(rendered.warnings)}
 
 
-def state_of(folder: Path) -> dict[str, Any]:
-    """Return what a list of runs shows of one: its plan in short, and how many of its samples are there."""
-    record: dict[str, Any] = {"name": folder.name, "version": str(_version_of(folder / SAMPLES)[0])}
+class Lines:
+    """Counts the lines of growing files; of a file that it knows, only what is new is read.
+
+    Example:
+        >>> Lines().of(Path("/nowhere"))
+        0
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[int, int]] = {}
+
+    def of(self, path: Path) -> int:
+        """Return how many lines a file has; 0 where there is none."""
+        try:
+            with path.open("rb") as stream:
+                at, count = self._known.get(path, (0, 0))
+                if stream.seek(0, os.SEEK_END) < at:
+                    at, count = 0, 0
+                stream.seek(at)
+                while block := stream.read(2**20):
+                    at, count = at + len(block), count + block.count(b"\n")
+        except OSError:
+            return 0
+        self._known[path] = at, count
+        return count
+
+
+def state_of(folder: Path, lines: Lines) -> dict[str, Any]:
+    """Return what a list of runs shows of one: its plan in short, and how many of its samples are there.
+
+    ``version`` changes when the report is to be made anew: with every tenth more samples while the study runs, so that
+    a long study costs a few dozen reports and not one a sample, and once more when it ends or rests.
+    """
+    record: dict[str, Any] = {"name": folder.name, "version": ""}
     try:
         run = read_run(folder)
     except StoreError as problem:
         return record | {"error": str(problem).replace(str(folder), folder.name)}
-    samples = folder / SAMPLES
-    held = samples.read_bytes().count(b"\n") if samples.is_file() else 0
-    plan = run.plan
+    plan, held = run.plan, lines.of(folder / SAMPLES)
     return record | {
+        "version": _version(folder / SAMPLES, held, plan.size),
         "title": plan.name,
         "model": run.manifest.model,
         "created": run.manifest.created,
@@ -133,13 +183,13 @@ def state_of(folder: Path) -> dict[str, Any]:
     }
 
 
-def _version_of(path: Path) -> tuple[float, int]:
-    """Return what changes whenever a file does."""
-    try:
-        known = path.stat()
-    except OSError:
-        return 0.0, 0
-    return known.st_mtime, known.st_size
+def _version(path: Path, held: int, planned: int) -> str:
+    if not held:
+        return ""
+    known = path.stat()
+    if held >= planned or time.time() - known.st_mtime > REST:
+        return f"{known.st_mtime} {known.st_size}"
+    return str(math.floor(math.log(held) / math.log(1.1)))
 
 
 def _report(folder: Path) -> bytes:

@@ -1,16 +1,18 @@
-/** Requests to the server: JSON, and streams of events. Errors carry the server's own sentence. */
+/** Requests to the server: JSON, and streams of events. Errors are told by their code, with the server's own sentence. */
 
-import { t } from "./words.js";
+import { hasWords, t } from "./words.js";
 
-/** An answer that is an error. */
+/** An answer that is an error: its message is in the language of the page, its detail is the server's own sentence. */
 export class ServerError extends Error {
   /**
-   * @param {string} message
+   * @param {{code?: string | null, param?: string | null, message?: string}} said
    * @param {number} status of HTTP; 0 if the server cannot be reached
    */
-  constructor(message, status) {
-    super(message);
+  constructor(said, status) {
+    const param = said.param ?? "", name = `error_${said.code}`;
+    super(status === 0 ? t("unreachable") : t(hasWords(name) ? name : "error_other", { param: hasWords(param) ? t(param) : param }));
     this.status = status;
+    this.detail = said.message ?? "";
   }
 }
 
@@ -40,11 +42,11 @@ async function answer(path, body, signal) {
     });
   } catch (problem) {
     if (signal?.aborted) throw problem;
-    throw new ServerError(t("unreachable"), 0);
+    throw new ServerError({}, 0);
   }
   if (response.ok) return response;
   const said = await response.json().catch(() => null);
-  throw new ServerError(said?.error?.message ?? `HTTP ${response.status}`, response.status);
+  throw new ServerError(said?.error ?? { message: `HTTP ${response.status}` }, response.status);
 }
 
 /**
@@ -85,7 +87,7 @@ export async function* stream(path, body, signal) {
     held = /** @type {string} */ (parts.pop());
     for (const part of parts) {
       const record = JSON.parse(part.replace(/^data: /, ""));
-      if (record.error) throw new ServerError(record.error.message, 500);
+      if (record.error) throw new ServerError(record.error, 500);
       yield record;
     }
   }

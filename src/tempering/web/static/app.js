@@ -1,7 +1,7 @@
 /** The page: which view is shown, in which language, on which model. */
 
 import { ServerError, ask, useKey } from "./api.js";
-import { h, number, showState } from "./dom.js";
+import { h, number, showError, showState } from "./dom.js";
 import * as forks from "./forks.js";
 import * as heat from "./heat.js";
 import * as next from "./next.js";
@@ -41,7 +41,7 @@ async function start() {
   } catch (problem) {
     const error = /** @type {ServerError} */ (problem);
     if (error.status === 401) askKey();
-    else showState(main, "error", error.message, () => void start());
+    else showError(main, error, () => void start());
   }
 }
 
@@ -67,7 +67,7 @@ function frame() {
     name: model.name, vocabulary: number(model.vocabulary, 9), context: number(model.context, 9) }));
   header.replaceChildren(
     h("a", { class: "skip", href: "#main" }, t("skip")),
-    h("div", { class: "top" }, h("h1", {}, "tempering"), known, choice),
+    h("div", { class: "top" }, h("h1", {}, h("span", { class: "mark", "aria-hidden": "true" }), "tempering"), known, choice),
     h("nav", { "aria-label": t("views") }, ...links));
 }
 

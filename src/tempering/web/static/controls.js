@@ -10,6 +10,9 @@ import { t } from "./words.js";
  * @typedef {{name: keyof Params, low: number, high: number, step: number, beyond?: boolean}} Slider
  */
 
+/** Temperatures to jump to; the slider's own marks. */
+const PRESETS = [0, 0.5, 1, 1.5, 2, Infinity];
+
 /** @type {Slider[]} */
 const MAIN = [
   { name: "temperature", low: 0, high: 3, step: 0.01, beyond: true },
@@ -50,6 +53,32 @@ export function controls(start, orders, changed, choice = {}) {
     return element;
   };
 
+  /** The temperature: its slider with marks to jump to, and what it does in words. */
+  const heat = (/** @type {Slider} */ item) => {
+    const caption = h("p", { class: "caption", "aria-live": "polite" });
+    const marks = PRESETS.map((value) => h("button", { type: "button", class: "mark", onclick: () => {
+      settings.temperature = value;
+      own.show(value);
+      tell();
+      update();
+    } }, number(value)));
+    const own = slider(item, settings.temperature, (value) => {
+      settings.temperature = value;
+      tell();
+      update();
+    });
+    const tell = () => {
+      const at = settings.temperature;
+      caption.textContent = t(at === 0 ? "t_zero" : at < 1 ? "t_low" : at === 1 ? "t_one" : at === Infinity ? "t_inf" : "t_high");
+      marks.forEach((mark, i) => mark.setAttribute("aria-pressed", String(PRESETS[i] === at)));
+    };
+    marks.forEach((mark, i) => mark.style.setProperty("--at", String(Math.min(1, PRESETS[i] / sliderEnd(item)))));
+    tell();
+    refresh.push(() => { own.show(settings.temperature); tell(); });
+    own.element.append(h("div", { class: "marks", role: "group", "aria-label": t("t_presets") }, ...marks), caption);
+    return own.element;
+  };
+
   const id = newId();
   const select = h("select", { id, "aria-describedby": `${id}-help`, onchange: () => { settings.order = select.value; explain(); update(); } },
     ...Object.keys(orders).map((name) => h("option", { value: name, selected: name === settings.order }, name)));
@@ -68,8 +97,8 @@ export function controls(start, orders, changed, choice = {}) {
   const opened = more.some((s) => settings[s.name] !== OFF[s.name]);
   const [first, ...others] = MAIN.filter(shown);
   const element = h("div", { class: "controls" },
-    h("div", { class: "first" }, make(first)),
-    h("div", { class: "others" }, ...others.map(make),
+    h("div", { class: "first" }, heat(first)),
+    h("div", { class: "others" }, h("h3", {}, t("truncation")), ...others.map(make),
     h("div", { class: "control" }, h("label", { for: id }, t("order")), select,
       h("p", { class: "help", id: `${id}-help` }, t("order_help")), steps),
     more.length > 0 && h("details", { open: opened }, h("summary", {}, t("more_rules")), ...more.map(make)),
@@ -85,7 +114,7 @@ export function controls(start, orders, changed, choice = {}) {
  */
 export function slider(item, start, changed) {
   const id = newId();
-  const end = item.beyond ? item.high + 20 * item.step : item.high;
+  const end = sliderEnd(item);
   const range = h("input", {
     type: "range", id, min: String(item.low), max: String(end), step: String(item.step), "aria-describedby": `${id}-help`,
   });
@@ -93,12 +122,14 @@ export function slider(item, start, changed) {
     type: "text", inputMode: "decimal", class: "exact", "aria-label": t(item.name), "aria-describedby": `${id}-help`,
     autocomplete: "off", spellcheck: false,
   });
+  range.style.setProperty("--one", `${100 / end}%`);
   const show = (/** @type {number} */ value) => {
     range.value = String(value === Infinity ? end : value);
     field.value = value === Infinity ? "∞" : String(value);
     const word = item.name !== "temperature" ? "" : value === 0 ? ` (${t("greedy")})` : value === Infinity ? ` (${t("uniform")})` : "";
     range.setAttribute("aria-valuetext", number(value) + word);
     field.removeAttribute("aria-invalid");
+    if (item.name === "temperature") heatOf(element, value);
   };
   range.addEventListener("input", () => {
     const at = Number(range.value);
@@ -116,11 +147,27 @@ export function slider(item, start, changed) {
     show(value);
     changed(value);
   });
+  const element = h("div", { class: `control ${item.name}` },
+    h("div", { class: "name" }, h("label", { for: id }, t(item.name)), field),
+    h("p", { class: "help", id: `${id}-help` }, t(`${item.name}_help`)), range);
   show(start);
-  const element = h("div", { class: "control" },
-    h("div", { class: "name" }, h("label", { for: id }, t(item.name)), field), range,
-    h("p", { class: "help", id: `${id}-help` }, t(`${item.name}_help`)));
   return { element, show };
+}
+
+/** Where a slider ends: beyond the highest value, if infinity is there. */
+function sliderEnd(/** @type {Slider} */ item) {
+  return item.beyond ? item.high + 20 * item.step : item.high;
+}
+
+/**
+ * Colour an element by a temperature: cold, warm at 1, hot.
+ * @param {HTMLElement} element
+ * @param {number} temperature
+ */
+export function heatOf(element, temperature) {
+  element.classList.add("heated");
+  element.style.setProperty("--low", String(Math.min(1, temperature)));
+  element.style.setProperty("--high", String(Math.min(1, Math.max(0, (temperature - 1) / 2))));
 }
 
 /**

@@ -88,7 +88,7 @@ export function number(value, digits = 3) {
   const decimals = size >= 1000 ? 0 : Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
   return new Intl.NumberFormat(document.documentElement.lang, {
     maximumFractionDigits: Math.min(decimals, 6), minimumFractionDigits: 0,
-  }).format(value);
+  }).format(value).replace("-", "−");
 }
 
 /**
@@ -98,23 +98,41 @@ export function number(value, digits = 3) {
 export function percent(p) {
   if (p === 0) return "0 %";
   if (p < 0.0001) return `< ${number(0.01)} %`;
-  const digits = p >= 0.9995 && p < 1 ? 5 : 3;
+  const digits = p >= 0.9995 && p < 1 ? 5 : p >= 0.1 ? 3 : 2;
   return `${number(p * 100, digits)} %`;
 }
 
 /**
- * Show one of a view's states in an element: loading, empty, error.
+ * Show that a view works, or that it is empty.
  * @param {Element} place
- * @param {"loading" | "empty" | "error"} kind
+ * @param {"loading" | "empty"} kind
  * @param {string} text
- * @param {(() => void) | null} [again] what the button of an error does
  */
-export function showState(place, kind, text, again = null) {
+export function showState(place, kind, text) {
+  place.replaceChildren(h("div", { class: `state ${kind}`, role: "status" },
+    kind === "loading" && h("span", { class: "spinner", "aria-hidden": "true" }), h("p", {}, text)));
+}
+
+/**
+ * Show what went wrong, with the server's own sentence, which is English.
+ * @param {Element} place
+ * @param {unknown} problem
+ * @param {(() => void) | null} [again] what the button does
+ */
+export function showError(place, problem, again = null) {
+  const { message, detail } = /** @type {{message: string, detail?: string}} */ (problem);
   const button = again && h("button", { type: "button", class: "plain", onclick: again }, t("try_again"));
-  place.replaceChildren(
-    h("div", { class: `state ${kind}`, role: kind === "error" ? "alert" : "status" },
-      kind === "loading" && h("span", { class: "spinner", "aria-hidden": "true" }), h("p", {}, text), button),
-  );
+  place.replaceChildren(h("div", { class: "state error", role: "alert" },
+    h("p", {}, message), detail ? h("p", { class: "note", lang: "en" }, printable(detail)) : "", button));
+}
+
+/**
+ * A word with its value, as a list of facts shows them.
+ * @param {string} name
+ * @param {Child} value
+ */
+export function fact(name, value) {
+  return h("div", {}, h("dt", {}, t(name)), h("dd", {}, value));
 }
 
 let identifiers = 0;

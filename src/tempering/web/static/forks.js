@@ -1,8 +1,8 @@
 /** The fork tree: one seed's text at every temperature, drawn with its forks at their exact places. */
 
 import { ask } from "./api.js";
-import { slider } from "./controls.js";
-import { h, number, printable, showState } from "./dom.js";
+import { heatOf, slider } from "./controls.js";
+import { h, number, printable, showError, showState } from "./dom.js";
 import * as state from "./state.js";
 import { t } from "./words.js";
 
@@ -32,7 +32,7 @@ export function leavesOf(tree) {
  * @param {import("./app.js").Model} model
  */
 export function show(place, model) {
-  const prompt = h("textarea", { id: "prompt", rows: 2, spellcheck: false, value: state.read("prompt", model.prompt) });
+  const prompt = h("textarea", { id: "prompt", rows: 1, spellcheck: false, value: state.read("prompt", model.prompt) });
   const seed = h("input", { id: "seed", type: "number", min: "0", step: "1", value: state.read("seed", "0") });
   const highest = h("input", { id: "highest", type: "number", min: "0.1", max: "5", step: "0.1", value: state.read("highest", "1.5") });
   const limit = h("input", { id: "limit", type: "number", min: "1", max: "200", step: "1", value: state.read("tokens", "24") });
@@ -55,7 +55,7 @@ export function show(place, model) {
       clearTimeout(slow);
       draw(result, tree, prompt.value);
     } catch (problem) {
-      if (!signal.aborted) showState(result, "error", /** @type {Error} */ (problem).message, grow);
+      if (!signal.aborted) showError(result, problem, grow);
     } finally {
       clearTimeout(slow);
     }
@@ -67,8 +67,8 @@ export function show(place, model) {
     h("div", { class: "field" }, h("label", { for: "prompt" }, t("prompt")), prompt),
     h("form", { class: "row", onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); void grow(); } },
       ...Object.entries(fields).map(([name, field]) => h("div", {}, h("label", { for: field.id }, t(name === "limit" ? "max_tokens" : name)), field)),
-      h("button", {}, t("grow"))),
-    h("p", { class: "note", id: "forks-rules" }, t("forks_rules")), result);
+      h("button", { class: "go" }, t("grow"))),
+    h("p", { class: "note under", id: "forks-rules" }, t("forks_rules")), result);
   void grow();
 }
 
@@ -90,7 +90,13 @@ function draw(place, tree, prompt) {
     onclick: () => set((branch.low + branch.high) / 2),
   }, h("span", {}, printable(branch.text) + ({ budget: " …", stop: " ■" }[branch.end] ?? ""))));
   const depth = Math.max(...tree.branches.map((b) => b.begin + b.tokens.length), 1);
-  const picture = h("div", { class: "icicle", role: "img", "aria-label": t("tree_label") }, ...boxes, cursor);
+  const picture = h("div", { class: "icicle", role: "slider", tabIndex: 0, "aria-label": t("tree_label"), "aria-valuemin": 0,
+    "aria-valuemax": tree.highest, onkeydown: (/** @type {KeyboardEvent} */ event) => {
+      const by = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, Home: -leaves.length, End: leaves.length })[event.key];
+      if (!by) return;
+      event.preventDefault();
+      jump(by);
+    } }, ...boxes.map((box) => h("div", { "aria-hidden": "true" }, box)), cursor);
   picture.style.height = `${depth * ROW}rem`;
   tree.branches.forEach((branch, i) => {
     const box = boxes[i].style, share = (/** @type {number} */ x) => `${(100 * x) / tree.highest}%`;
@@ -99,9 +105,15 @@ function draw(place, tree, prompt) {
     box.top = `${branch.begin * ROW}rem`;
     box.height = `${branch.tokens.length * ROW}rem`;
     boxes[i].hidden = branch.tokens.length === 0;
+    heatOf(boxes[i], (branch.low + branch.high) / 2);
   });
+  const every = [0.1, 0.25, 0.5, 1].find((step) => tree.highest / step <= 6) ?? 1;
   const ticks = h("div", { class: "ticks", "aria-hidden": "true" },
-    ...Array.from({ length: 5 }, (_, i) => h("span", {}, number((tree.highest * i) / 4))));
+    ...Array.from({ length: Math.floor(tree.highest / every + 1e-9) + 1 }, (_, i) => {
+      const tick = h("span", {}, number(i * every));
+      tick.style.left = `${(100 * i * every) / tree.highest}%`;
+      return tick;
+    }));
   const control = slider({ name: "temperature", low: 0, high: tree.highest, step: tree.highest / 1000 }, now, (value) => set(value));
 
   const jump = (/** @type {number} */ by) => {
@@ -122,6 +134,8 @@ function draw(place, tree, prompt) {
     holds.textContent = t("fork_at", { low: number(leaf.low, 6), high: number(leaf.high, 6) });
     boxes.forEach((box, i) => box.classList.toggle("on", path.includes(i)));
     cursor.style.left = `${(100 * now) / tree.highest}%`;
+    picture.setAttribute("aria-valuenow", now.toFixed(4));
+    picture.setAttribute("aria-valuetext", `T = ${number(now, 4)}. ${holds.textContent}`);
   }
 
   place.replaceChildren(
@@ -130,7 +144,7 @@ function draw(place, tree, prompt) {
         h("button", { type: "button", class: "plain", onclick: () => jump(-1) }, t("previous_fork")),
         h("button", { type: "button", class: "plain", onclick: () => jump(1) }, t("next_fork"))),
       text, holds),
-    picture, ticks,
+    picture, ticks, h("p", { class: "axis-name", "aria-hidden": "true" }, t("curve_axis")),
     h("p", { class: "note" }, t("forks_count", { texts: leaves.length, steps: tree.steps, separate: tree.separate_steps })));
   set(now);
 }

@@ -1,21 +1,23 @@
 /** The thermometer: the temperature at which a text reads, with the likelihood that says so. */
 
-import { ask } from "./api.js";
-import { h, number, showState, svg } from "./dom.js";
+import { ask, stream } from "./api.js";
+import { fact, h, number, showError, showState, svg } from "./dom.js";
 import * as state from "./state.js";
 import { t } from "./words.js";
 
 /** @typedef {{reading: Record<string, number | string>, curve: [number, number][], uniform: number}} Answer */
 
-const WIDTH = 640, HEIGHT = 260, LEFT = 52, BOTTOM = 40, TOP = 16, RIGHT = 14, HIGHEST = 3;
+const WIDTH = 760, HEIGHT = 300, LEFT = 56, BOTTOM = 46, TOP = 34, RIGHT = 16, HIGHEST = 3;
+/** What the model writes at when it is to be read. */
+const DEMO = { temperature: 0.7, tokens: 150 };
 
 /**
  * @param {HTMLElement} place
- * @param {import("./app.js").Model} _model
+ * @param {import("./app.js").Model} model
  */
-export function show(place, _model) {
+export function show(place, model) {
   const before = h("textarea", { id: "before", rows: 1, spellcheck: false, value: state.read("before", "") });
-  const text = h("textarea", { id: "text", rows: 7, spellcheck: false, value: state.read("text", "") });
+  const text = h("textarea", { id: "text", rows: 5, spellcheck: false, value: state.read("text", "") });
   const result = h("div", {});
   let asking = new AbortController();
 
@@ -34,9 +36,29 @@ export function show(place, _model) {
     try {
       draw(result, await ask("/api/read", { prompt: before.value, text: text.value }, signal));
     } catch (problem) {
-      if (!signal.aborted) showState(result, "error", /** @type {Error} */ (problem).message, read);
+      if (!signal.aborted) showError(result, problem, read);
     } finally {
       clearTimeout(slow);
+    }
+  }
+
+  /** Let the model write at a known temperature, as it comes, and read what it wrote. */
+  async function demo() {
+    asking.abort();
+    asking = new AbortController();
+    const signal = asking.signal;
+    before.value = model.prompt;
+    text.value = "";
+    showState(result, "loading", t("loading"));
+    try {
+      const params = { temperature: DEMO.temperature, seed: crypto.getRandomValues(new Uint32Array(1))[0] };
+      for await (const token of stream("/api/write", { prompt: model.prompt, params, max_tokens: DEMO.tokens }, signal)) {
+        text.value += token.text;
+        text.scrollTop = text.scrollHeight;
+      }
+      if (place.isConnected) await read();
+    } catch (problem) {
+      if (!signal.aborted) showError(result, problem, demo);
     }
   }
 
@@ -45,7 +67,9 @@ export function show(place, _model) {
     h("form", { onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); void read(); } },
       h("div", { class: "field" }, h("label", { for: "before" }, t("heat_prompt")), before),
       h("div", { class: "field" }, h("label", { for: "text" }, t("heat_text")), text),
-      h("div", { class: "field" }, h("button", {}, t("read")))),
+      h("div", { class: "row" }, h("button", {}, t("read")),
+        h("button", { type: "button", class: "plain", "aria-describedby": "demo-help", onclick: () => void demo() }, t("heat_demo", { t: number(DEMO.temperature) }))),
+      h("p", { class: "note under", id: "demo-help" }, t("heat_demo_help", { t: number(DEMO.temperature) }))),
     result);
   void read();
 }
@@ -60,8 +84,8 @@ function draw(place, answer) {
   const shown = { t: number(best), low: number(low), high: number(high), n: value("n") };
   place.replaceChildren(h("section", { class: "card", role: "status" },
     h("p", { class: "lead" }, t("reads_at", shown)),
-    h("p", {}, t("between", shown)),
-    best === 1 ? "" : h("p", {}, t("gain", { t: shown.t, gain: number(value("gain_bits_per_token"), 2) })),
+    h("dl", { class: "facts" }, fact("heat_interval", t("heat_ends", shown)),
+      fact("heat_tokens", number(shown.n, 9)), fact("heat_gain", t("heat_gain_bits", { gain: number(value("gain_bits_per_token"), 2) }))),
     picture(answer, best, low, high, t("curve_label", shown)),
     h("p", { class: "note" }, t("heat_note"))));
 }
@@ -83,15 +107,24 @@ function picture(answer, best, low, high, label) {
   const y = (/** @type {number} */ v) => TOP + ((HEIGHT - TOP - BOTTOM) * (ceiling - Math.max(v, floor))) / (ceiling - floor);
   const inside = points.filter(([, l], i) => l > floor || (points[i + 1]?.[1] ?? -Infinity) > floor);
   const line = inside.map(([v, l], i) => `${i ? "L" : "M"}${x(v).toFixed(1)} ${y(l).toFixed(1)}`).join("");
-  const axis = [0, 0.5, 1, 1.5, 2, 2.5, 3].map((v) => svg("text", { x: x(v), y: HEIGHT - 20, "text-anchor": "middle" }, number(v)));
-  const levels = [floor, (floor + top) / 2, top].map((v) =>
-    svg("text", { x: LEFT - 6, y: y(v) + 4, "text-anchor": "end" }, number(v)));
-  return svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img", "aria-label": label },
+  const axis = [0, 0.5, 1, 1.5, 2, 2.5, 3].map((v) => svg("text", { x: x(v), y: HEIGHT - 26, "text-anchor": "middle" }, number(v)));
+  const levels = ticksOf(floor, ceiling).flatMap((v) => [
+    svg("line", { class: "rule", x1: LEFT, x2: WIDTH - RIGHT, y1: y(v), y2: y(v) }),
+    svg("text", { x: LEFT - 8, y: y(v) + 4, "text-anchor": "end" }, number(v))]);
+  return svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img", "aria-label": label }, ...levels,
     svg("rect", { class: "band", x: x(low), y: TOP, width: Math.max(1, x(high) - x(low)), height: HEIGHT - TOP - BOTTOM }),
     svg("line", { class: "rule", x1: LEFT, x2: WIDTH - RIGHT, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM }),
     svg("line", { class: "rule", x1: x(1), x2: x(1), y1: TOP, y2: HEIGHT - BOTTOM, "stroke-dasharray": "3 4" }),
     svg("line", { class: "peak", x1: x(best), x2: x(best), y1: TOP, y2: HEIGHT - BOTTOM }),
-    svg("path", { class: "curve", d: line }), ...axis, ...levels,
-    svg("text", { x: (LEFT + WIDTH) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, t("curve_axis")),
-    svg("text", { x: LEFT + 4, y: TOP + 6 }, t("curve_y")));
+    svg("path", { class: "curve", d: line }), svg("circle", { class: "dot", cx: x(best), cy: y(top), r: 5 }), ...axis,
+    svg("text", { x: (LEFT + WIDTH) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, t("curve_axis")),
+    svg("text", { x: 4, y: 14 }, t("curve_y")));
+}
+
+/** Round values within a range, four to seven of them. */
+function ticksOf(/** @type {number} */ low, /** @type {number} */ high) {
+  const raw = (high - low) / 5, size = 10 ** Math.floor(Math.log10(raw));
+  const step = size * ([1, 2, 5, 10].find((one) => one * size >= raw) ?? 10);
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => (first + i) * step);
 }

@@ -1,7 +1,7 @@
 /** Blind rating: one text after the other, in an order of the rater's own, without its temperature. */
 
 import { ask } from "./api.js";
-import { h, printable, showState } from "./dom.js";
+import { h, printable, showError, showState } from "./dom.js";
 import * as state from "./state.js";
 import { t } from "./words.js";
 
@@ -22,7 +22,7 @@ export function rate(place, run, begun) {
   place.replaceChildren(h("section", { class: "card" }, h("h3", {}, t("rate_title")), h("p", { class: "intro" }, t("rate_intro")),
     h("form", { class: "row", onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); void start(); } },
       h("div", {}, h("label", { for: "rater" }, t("rater")), field, h("p", { class: "help", id: "rater-help" }, t("rater_help"))),
-      h("button", {}, t("rate_start"))), body));
+      h("button", { class: "go" }, t("rate_start"))), body));
 
   const address = () => `/api/runs/${encodeURIComponent(run)}/ratings/${encodeURIComponent(field.value)}`;
 
@@ -34,7 +34,7 @@ export function rate(place, run, begun) {
       begun();
       step(sheet.texts, sheet.criteria);
     } catch (problem) {
-      showState(body, "error", /** @type {Error} */ (problem).message, start);
+      showError(body, problem, start);
     }
   }
 

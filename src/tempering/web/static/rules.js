@@ -27,6 +27,7 @@
  * The distribution by rank.
  * @typedef {Object} Processed
  * @property {Float64Array} logp log-probabilities in nats, -Infinity where cut
+ * @property {Float64Array} p probabilities
  * @property {Uint8Array} keep 1 where kept
  * @property {number} entropy in nats
  * @property {number} kept how many tokens are kept
@@ -240,9 +241,16 @@ export function process(row, params, order) {
   const logp = logSoftmax(scores, keep);
   const all = Uint8Array.from(row.z, (z) => (z > -Infinity ? 1 : 0));
   const whole = logSoftmax(...temper(row.z, all, params.temperature));
-  let kept = 0, keptMass = 0;
-  for (let i = 0; i < keep.length; i++) if (keep[i]) { kept++; keptMass += Math.exp(whole[i]); }
-  return { logp, keep, entropy: entropyOf(logp), kept, keptMass };
+  const p = new Float64Array(keep.length);
+  let kept = 0, keptMass = 0, entropy = 0;
+  for (let i = 0; i < keep.length; i++) {
+    if (!keep[i]) continue;
+    kept++;
+    keptMass += Math.exp(whole[i]);
+    p[i] = Math.exp(logp[i]);
+    if (p[i] > 0) entropy -= p[i] * logp[i];
+  }
+  return { logp, p, keep, entropy: Math.max(entropy, 0), kept, keptMass };
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Studies: the report of a run, renewed while the study runs. */
 
-import { ask } from "./api.js";
-import { h, showState } from "./dom.js";
+import { ServerError, ask } from "./api.js";
+import { h, showError, showState } from "./dom.js";
 import { rate } from "./rate.js";
 import * as state from "./state.js";
 import { t } from "./words.js";
@@ -17,7 +17,7 @@ const EVERY = 3000;
 export function show(place, _model) {
   const select = h("select", { id: "run", onchange: () => open(select.value) });
   const bar = h("div", { class: "row" }, h("div", {}, h("label", { for: "run" }, t("run")), select));
-  const status = h("p", { class: "note", role: "status" });
+  const status = h("p", { class: "note under", role: "status" });
   const body = h("div", {});
   const rating = h("div", {});
   let rated = "";
@@ -39,7 +39,7 @@ export function show(place, _model) {
       const run = known.find((one) => one.name === select.value);
       if (run) follow(run);
     } catch (problem) {
-      showState(body, "error", /** @type {Error} */ (problem).message, () => void list());
+      showError(body, problem, () => void list());
       return;
     }
     timer = window.setTimeout(list, EVERY);
@@ -58,7 +58,7 @@ export function show(place, _model) {
   function follow(/** @type {Run} */ run) {
     if (run.error) {
       status.textContent = "";
-      showState(body, "error", run.error);
+      showError(body, new ServerError({ code: "run_unreadable", message: run.error }, 500));
       return;
     }
     const done = run.samples >= run.planned;
@@ -84,7 +84,7 @@ export function show(place, _model) {
     // The old report stays until the new one is there, so that the page does not flicker.
     if (old) body.append(frame);
     else body.replaceChildren(waiting, frame);
-    if (!old) body.append(h("p", { class: "note" }, h("a", { href: source, target: "_blank", rel: "noopener" }, t("open_report"))));
+    if (!old) body.append(h("p", { class: "note" }, h("a", { href: source, target: "_blank", rel: "noopener" }, t("open_report")), ` ${t("report_language")}`));
   }
 
   place.replaceChildren(h("p", { class: "intro" }, t("study_intro")), bar, status, body, rating);

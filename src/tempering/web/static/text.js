@@ -2,7 +2,7 @@
 
 import { stream } from "./api.js";
 import { asParams, controls } from "./controls.js";
-import { h, newId, percent, printable, showState, visibleToken } from "./dom.js";
+import { h, newId, percent, printable, showError, showState, visibleToken } from "./dom.js";
 import { settingsFromAddress, settingsToAddress } from "./next.js";
 import * as state from "./state.js";
 import { t } from "./words.js";
@@ -20,12 +20,12 @@ import { t } from "./words.js";
  * @param {import("./app.js").Model} model
  */
 export function show(place, model) {
-  const prompt = h("textarea", { id: "prompt", rows: 2, spellcheck: false, value: state.read("prompt", model.prompt) });
+  const prompt = h("textarea", { id: "prompt", rows: 1, spellcheck: false, value: state.read("prompt", model.prompt) });
   const seed = h("input", { id: "seed", type: "number", min: "0", step: "1", value: state.read("seed", "0"), "aria-describedby": "seed-help" });
   const limit = h("input", { id: "limit", type: "number", min: "1", max: "400", step: "1", value: state.read("tokens", "60") });
   const compare = h("input", { id: "compare", type: "checkbox", checked: state.read("compare", "") === "1", "aria-describedby": "compare-help" });
-  const button = h("button", { type: "button", onclick: () => (working > 0 ? panes.forEach((p) => p.stop()) : writeAll()) }, t("generate"));
-  const difference = h("p", { class: "note", role: "status" });
+  const button = h("button", { type: "button", class: "go", onclick: () => (working > 0 ? panes.forEach((p) => p.stop()) : writeAll()) }, t("generate"));
+  const difference = h("p", { class: "note difference", role: "status" });
   const both = h("div", { class: "panes" });
   /** @type {Pane[]} */
   let panes = [];
@@ -79,8 +79,8 @@ export function show(place, model) {
     h("div", { class: "row" },
       h("div", {}, h("label", { for: "seed" }, t("seed")), seed, h("p", { class: "help", id: "seed-help" }, t("seed_help"))),
       h("div", {}, h("label", { for: "limit" }, t("max_tokens")), limit),
-      h("div", {}, compare, h("label", { for: "compare" }, t("compare")), h("p", { class: "help", id: "compare-help" }, t("compare_help"))),
-      button),
+      button,
+      h("div", { class: "choice" }, compare, h("label", { for: "compare" }, t("compare")), h("p", { class: "help", id: "compare-help" }, t("compare_help")))),
     legend(), difference, both);
   lay();
   if (state.read("begin", "")) panes[0].write();
@@ -154,7 +154,7 @@ function pane(model, page, suffix, label) {
         }
       } catch (problem) {
         if (mine.signal.aborted) branch.note = t("stopped_here");
-        else showState(text, "error", /** @type {Error} */ (problem).message, () => write(begin));
+        else showError(text, problem, () => write(begin));
       }
     }
     clearTimeout(slow);
@@ -223,8 +223,7 @@ function pane(model, page, suffix, label) {
       const force = own ? h("span", { class: "token" }, name, " ", h("em", {}, branch.forced.has(at) ? t("forced") : t("chosen")))
         : h("button", { type: "button", class: "token", onclick: () => write([...branch.tokens.slice(0, at).map((x) => x.token), one.token]) }, name);
       return h("tr", { class: own ? "own" : "" }, h("th", { scope: "row" }, force),
-        h("td", {}, one.raw === null ? t("cut") : percent(Math.exp(one.raw))),
-        h("td", {}, one.processed === null ? t("cut") : percent(Math.exp(one.processed))));
+        ...[one.raw, one.processed].map((l, i) => h("td", { class: i ? "after" : "before" }, gauge(l), l === null ? t("cut") : percent(Math.exp(l)))));
     });
     detail.hidden = false;
     detail.replaceChildren(
@@ -244,6 +243,13 @@ function pane(model, page, suffix, label) {
     stop: () => writing?.abort(),
     tokens: () => branches[current]?.tokens.map((one) => one.token) ?? [],
   };
+}
+
+/** A bar as long as a probability is large. */
+function gauge(/** @type {number | null} */ logprob) {
+  const bar = h("span", { class: "gauge", "aria-hidden": "true" }, h("span", {}));
+  /** @type {HTMLElement} */ (bar.firstElementChild).style.transform = `scaleX(${logprob === null ? 0 : Math.exp(logprob)})`;
+  return bar;
 }
 
 /** Five steps of colour by orders of magnitude. */

@@ -1,13 +1,29 @@
 /** Tuning: a recommendation with its picture, and the settings in the form of every engine. */
 
-import { ask } from "./api.js";
-import { h, printable, showState } from "./dom.js";
+import { ServerError, ask } from "./api.js";
+import { fact, h, number, percent, printable, showError, showState } from "./dom.js";
 import * as state from "./state.js";
-import { t } from "./words.js";
+import { language, t } from "./words.js";
 
 /**
  * @typedef {{name: string, title: string, file: string, text?: string, warnings?: string[], error?: string}} Export
- * @typedef {{name: string, error?: string, sentence: string, model: string, exports: Export[]}} Tuning
+ * @typedef {Object} Tuning
+ * @property {string} name
+ * @property {string} [error]
+ * @property {string} kind
+ * @property {string} sentence in English, as are the notes
+ * @property {string[]} notes
+ * @property {string} goal
+ * @property {string} model
+ * @property {number | string | null} temperature null where the model fixes it
+ * @property {number | null} low
+ * @property {number | null} high
+ * @property {number} confidence
+ * @property {boolean} confirmed
+ * @property {number | null} detectable
+ * @property {number | null} more
+ * @property {number} samples
+ * @property {Export[]} exports
  */
 
 /**
@@ -24,7 +40,7 @@ export function show(place, _model) {
       if (runs.length) open(runs, state.read("tuning", runs[0].name));
       else showState(body, "empty", t("no_tunings"));
     } catch (problem) {
-      showState(body, "error", /** @type {Error} */ (problem).message, load);
+      showError(body, problem, load);
     }
   }
 
@@ -36,18 +52,40 @@ export function show(place, _model) {
     const bar = h("div", { class: "row" }, h("div", {}, h("label", { for: "tuning" }, t("run")), select));
     if (run.error) {
       const place = h("div", {});
-      showState(place, "error", run.error);
+      showError(place, new ServerError({ code: "run_unreadable", message: run.error }, 500));
       body.replaceChildren(bar, place);
       return;
     }
-    body.replaceChildren(bar,
-      h("section", { class: "card" }, h("p", { class: "lead" }, printable(run.sentence)), h("p", { class: "note" }, printable(run.model))),
-      run.exports.length ? snippets(run.exports) : "",
-      h("iframe", { class: "report ready", title: t("report_of", { name: run.name }), src: `/api/tunings/${encodeURIComponent(run.name)}/report` }));
+    const waiting = h("p", { class: "note", role: "status" }, t("loading"));
+    const frame = h("iframe", { class: "report", title: t("report_of", { name: run.name }), src: `/api/tunings/${encodeURIComponent(run.name)}/report` });
+    frame.addEventListener("load", () => { waiting.remove(); frame.classList.add("ready"); });
+    body.replaceChildren(bar, answer(run), run.exports.length ? snippets(run.exports) : "",
+      h("h3", {}, t("report")), language() === "en" ? "" : h("p", { class: "note" }, t("report_language")), waiting, frame);
   }
 
   place.replaceChildren(h("p", { class: "intro" }, t("tune_intro")), body);
   void load();
+}
+
+/** The answer in the language of the page, and what tempering tune wrote, which is English. */
+function answer(/** @type {Tuning} */ run) {
+  const shown = { t: run.temperature === "inf" ? "∞" : number(Number(run.temperature)), low: number(run.low ?? 0), high: number(run.high ?? 0) };
+  /** @type {[string, string | false][]} */
+  const known = [
+    ["answer_goal", printable(run.goal)],
+    ["answer_interval", run.low !== null && run.high !== null && t("answer_ends", { ...shown, confidence: percent(run.confidence) })],
+    ["answer_confirmed", run.temperature !== null && t(run.confirmed ? "answer_yes" : "answer_no")],
+    ["answer_detectable", run.detectable !== null && run.detectable > 0 && number(run.detectable)],
+    ["answer_more", run.more !== null && run.more > 0 && t("answer_about", { n: number(run.more, 2) })],
+    ["answer_spent", number(run.samples, 9)],
+    ["answer_model", printable(run.model)],
+  ];
+  return h("section", { class: "card" },
+    h("p", { class: "lead" }, t(`answer_${run.kind.replace("-", "_")}`, shown)),
+    h("dl", { class: "facts" }, ...known.filter(([, value]) => value).map(([name, value]) => fact(name, value))),
+    h("details", { open: language() === "en" }, h("summary", {}, t("answer_notes")),
+      language() === "en" ? "" : h("p", { class: "note" }, t("answer_notes_language")),
+      h("div", { lang: "en" }, ...[run.sentence, ...run.notes].map((note) => h("p", {}, printable(note))))));
 }
 
 /** @param {Export[]} all */
@@ -74,7 +112,7 @@ function snippets(all) {
     copied.textContent = "";
     code.hidden = copy.hidden = one.text === undefined;
     code.textContent = one.text ?? "";
-    notes.replaceChildren(...[one.error, ...(one.warnings ?? [])].filter(Boolean).map((note) => h("p", { class: one.error ? "warning" : "note" }, note)),
+    notes.replaceChildren(...[one.error, ...(one.warnings ?? [])].filter(Boolean).map((note) => h("p", { class: one.error ? "warning" : "note", lang: "en" }, note)),
       one.text === undefined ? "" : h("p", { class: "note" }, t("snippet_file", { file: one.file })));
   }
 
