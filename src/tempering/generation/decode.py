@@ -267,21 +267,20 @@ def generate(
     if isinstance(model, TextModel):
         yield from generate_served(model, requests, on_text=on_text)
         return
-    rest = iter(requests)
-    first = list(islice(rest, batch_size))
+    waiting = iter(requests)
+    first = list(islice(waiting, batch_size))
     if not first:
         return
-    size = len(first)  # no more room than there are texts
-    decoder = Decoder(model, size)
+    decoder = Decoder(model, len(first))  # no more room than there are texts
     decoder.sharing = sharing or decoder.sharing
-    together = (list(group) for _, group in groupby(chain(first, rest), noise_of))
-    waiting = (group[at : at + size] for group in together for at in range(0, len(group), size))
-    ahead = next(waiting, None)
+    alike = (list(group) for _, group in groupby(chain(first, waiting), noise_of))
+    bundles = (group[at : at + decoder.size] for group in alike for at in range(0, len(group), decoder.size))
+    ahead = next(bundles, None)
     while True:
         while ahead and len(ahead) <= decoder.free:
             for request in ahead:
                 decoder.add(request)
-            ahead = next(waiting, None)
+            ahead = next(bundles, None)
         if not len(decoder):
             return
         for drawn in decoder.step():

@@ -115,11 +115,11 @@ def _generalised(count: Values, total: Values, shared: Values, noise: Values) ->
     for n, y in zip(count, total, strict=True):
         at = np.flatnonzero(n)
         block = np.ix_(at, at)
-        own: Values = np.linalg.inv(shared[block] + np.diag(noise[at] / n[at]))
+        own = np.linalg.inv(shared[block] + np.diag(noise[at] / n[at]))
         information[block] += own
         weighted[at] += own @ (y[at] / n[at])
-    covariance: Values = np.linalg.inv(information)
-    mean: Values = covariance @ weighted
+    covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
+    mean = np.asarray(covariance @ weighted, dtype=np.float64)
     return mean, covariance
 
 
