@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from tempering.errors import ParameterError
 from tempering.measures import measure as measure_of
 from tempering.measures.base import Samples
 from tempering.models.base import LogitsModel
+from tempering.params import SamplingParams
 from tempering.study.between import (
     BETWEEN,
     Between,
     between_from,
     between_record,
     of_the_text,
+    reweight_texts,
+    row_of,
     study_between,
     untruncated,
 )
@@ -79,6 +84,30 @@ def _within(row: Between) -> Between:
         return row
     measure = measure_of(row.measure)
     return replace(row, low=max(row.low, measure.low), high=min(row.high, measure.high))
+
+
+def elsewhere(
+    results: StudyResults, samples: Samples, model: LogitsModel, settings: Sequence[SamplingParams]
+) -> list[tuple[SamplingParams, Between]]:
+    """Return every measure of single texts at settings that were not sampled, or why it is refused.
+
+    Args:
+        results: of a run, its values measured.
+        samples: what the values were measured on.
+        model: the model of the run.
+        settings: another T, top-k, top-p or min-p.
+
+    Raises:
+        ParameterError: the run was drawn with truncation or penalties, so that its texts say nothing of other settings.
+    """
+    if not untruncated(results.plan):
+        raise ParameterError(
+            "these texts were drawn with truncation or penalties, and say nothing of what those leave out: "
+            "study the settings themselves",
+            field="at",
+        )
+    found = reweight_texts(model, results.completions, _values(results, samples), settings)
+    return [(params, _within(row_of(name, params.temperature, one))) for name, params, one in found]
 
 
 def _values(results: StudyResults, samples: Samples) -> dict[str, np.ndarray]:
