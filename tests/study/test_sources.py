@@ -127,22 +127,37 @@ def test_what_a_server_does_not_give_is_said(tmp_path: Path) -> None:
     assert "along the texts, which a server does not give" in said
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("国王拥有他想要的一切,但是他不快乐。", "Words: texts in Chinese are written without spaces"),
+        ("Der Fuchs ist nicht zu Hause und die Frau war mit dem Kind in der Stadt.", "these are in German"),
+        ("for i in x:\n    if not a[i] and b[i] == 0:\n        return (i, x)", "these are in program code"),
+        ("", "these are in a language that is not recognised"),
+    ],
+)
+def test_another_language_is_said(text: str, said: str, tmp_path: Path) -> None:
+    results = run_study(make_plan(PLAN | {"samples": 1}), Rater(text), tmp_path / "run")
+    assert any(said in note for note in results.notes)
+    assert "connectives" not in set(results.values["measure"])
+
+
 def test_a_server_cannot_read_its_texts_again(tmp_path: Path) -> None:
     with pytest.raises(NoLogitsError, match="full logits"):
         sources_of(make_plan({"reread": True}), Rater())
 
 
 class Rater:
-    """A text model that answers 3."""
+    """A text model that answers 3, or what it is told to."""
 
     info = TextInfo("rater", "rater@0", {})
 
-    def __init__(self) -> None:
-        self.asked: list[TextRequest] = []
+    def __init__(self, answer: str = "3") -> None:
+        self.answer, self.asked = answer, list[TextRequest]()
 
     def write(
         self, requests: Iterable[TextRequest], *, on_text: Callable[[int, str], None] | None = None
     ) -> Iterator[tuple[int, Answer]]:
         for index, request in enumerate(requests):
             self.asked.append(request)
-            yield index, Answer("3", "stop", Served())
+            yield index, Answer(self.answer, "stop", Served())

@@ -18,7 +18,7 @@ from tempering.measures.words import beginning, windows, words
 if TYPE_CHECKING:
     from tempering.measures.corpus import TrainingText
     from tempering.measures.embeddings import Embedder
-    from tempering.measures.graders import Grader
+    from tempering.measures.graders.base import Grader
     from tempering.measures.judge import Judge
     from tempering.models.base import LogitsModel
 

@@ -19,7 +19,8 @@ from tempering.measures import left_out, measure, measure_exists, measures_for
 from tempering.measures.base import Samples
 from tempering.measures.corpus import TrainingText, documents_of, open_corpus
 from tempering.measures.embeddings import Embedder, make_embedder
-from tempering.measures.graders import Grader, grader_options, make_grader
+from tempering.measures.graders import grader_options, make_grader
+from tempering.measures.graders.base import Grader
 from tempering.measures.judge import Judge
 from tempering.measures.language import WORDLESS
 from tempering.measures.training_text import shipped_filter_of

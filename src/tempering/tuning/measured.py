@@ -15,7 +15,8 @@ from tempering.generation.request import Request
 from tempering.measures import MEASURES, measure, measure_exists
 from tempering.measures.accuracy import majority_at, pass_at
 from tempering.measures.base import Samples
-from tempering.measures.graders import Grader, make_grader, normalised
+from tempering.measures.graders import make_grader
+from tempering.measures.graders.base import Grader, normalised
 from tempering.measures.training_text import shipped_filter_of
 from tempering.models.base import LogitsModel
 from tempering.params import SamplingParams
