@@ -18,7 +18,7 @@ def drawn(temperature: float, texts: int, length: int = 80) -> list[Tokens]:
     made = []
     for text in range(texts):
         z = generator.normal(size=(length, 50)) * 2.5
-        made.append(Tokens.of(z, (z / temperature + gumbel(1, text, np.arange(length), 50)).argmax(axis=1)))
+        made.append(Tokens.of(z, (z / temperature + gumbel(2, text, np.arange(length), 50)).argmax(axis=1)))
     return made
 
 

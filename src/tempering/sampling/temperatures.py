@@ -105,7 +105,7 @@ def envelope_of(scores: ArrayLike, highest: float, *, seed: int, sequence: int =
 
         if (given := native(scores)) is not None:
             [row] = scanned(given, scores)
-            ids, noise = np.empty(shape[0], np.int64), np.empty(shape[0])
+            ids, noise = np.empty(shape[0] + 1, np.int64), np.empty(shape[0] + 1)  # two ends, also of a row of one
             first = first_best(row)
             key = keys.seeds[0], keys.sequences[0], keys.steps[0]
             count = rivals(row.logits, row.maxima, row.best, first, highest, *key, ids, noise)

@@ -13,7 +13,7 @@ from tempering.sampling.pick import SLACK
 
 
 @compiled
-def _floor(spare: float) -> np.uint64:
+def floor_of(spare: float) -> np.uint64:
     """Return a word below which no group arrives by the time ``spare``, a little lower than need be.
 
     The earliest of a group is -log(u) / GROUP >= (1 - u) / GROUP: most groups are left out without a logarithm.
@@ -55,7 +55,7 @@ def gumbel_of_row(
         if turn == home or gap + GUMBEL_BOUND < value or maxima[b] == -np.inf or maxima[b] < at:
             continue
         end = min((b + 1) * BLOCK, row.shape[0])
-        floor = _floor(np.exp(gap - value))
+        floor = floor_of(np.exp(gap - value))
         for quad in range(b * BLOCK // (4 * GROUP), -(-end // (4 * GROUP))):
             words = block(seed, sequence, step, np.uint64(quad), OF_GROUPS)
             if max(words[0], words[1], words[2], words[3]) < floor:
@@ -81,7 +81,7 @@ def gumbel_of_row(
                         score = (z - best) * rate + gumbel_after(seed, sequence, step, j, first, place)
                         if score > value or (score == value and j < winner):
                             winner, value = j, score
-                floor = _floor(np.exp(gap - value))
+                floor = floor_of(np.exp(gap - value))
     return winner
 
 
@@ -118,5 +118,5 @@ def gumbel_among(
             score = gap + gumbel_after(seed, sequence, step, j, first, place)
             if score > value:
                 winner, value = j, score
-                floor = _floor(np.exp(-value))
+                floor = floor_of(np.exp(-value))
     return winner

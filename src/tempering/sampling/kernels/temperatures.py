@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from tempering.sampling.kernels.compiler import compiled
 from tempering.sampling.kernels.floats import exp2
 from tempering.sampling.kernels.mass import LOG2_E
-from tempering.sampling.kernels.philox import GUMBEL_BOUND, OF_GROUPS, block, earliest, gumbel_after
+from tempering.sampling.kernels.philox import GUMBEL_BOUND, OF_GROUPS, block, earliest, gumbel_after, gumbel_at
+from tempering.sampling.kernels.pick import floor_of, gumbel_of_row
 from tempering.sampling.kernels.scan import BLOCK
 from tempering.sampling.noise import GROUP
 from tempering.sampling.pick import SLACK
@@ -65,41 +66,39 @@ def rivals(
 ) -> np.int64:
     """Write the ids, with their noise, of all tokens that may win at some T <= highest; return how many.
 
-    Tokens are lines z + T g. Between the winner at T = 0 and the best seen so far at the highest T, a line that is
-    below at both ends can come out on top only if it does so where those two cross. So the noise that a token needs is
-    known before it is made: where not even the largest of its group is enough, none is made.
+    Tokens are lines z + T g. Between the winners at T = 0 and at the highest T, a line that is below at both ends can
+    come out on top only if it does so where those two cross. So the noise that a token needs is known before it is
+    made: where not even the largest of its group is enough, none is made.
     """
-    words = block(seed, sequence, step, np.uint64(first // GROUP >> 2), OF_GROUPS)
-    early, place = earliest(words[first // GROUP & 3])
-    g0, count = gumbel_after(seed, sequence, step, first, early, place), np.int64(0)
-    top, crossing = best + highest * g0, highest
-    home = first // BLOCK
-    for turn in range(-1, maxima.shape[0]):
-        b = home if turn < 0 else np.int64(turn)
-        if turn == home or maxima[b] == -np.inf:
-            continue
-        needed = min(g0 + (best - maxima[b]) / crossing, (top - maxima[b]) / highest)
+    size = row.shape[0]
+    last = gumbel_of_row(row, maxima, best, min(1.0 / highest, 1e300), -np.inf, size, seed, sequence, step)
+    ids[0], ids[1] = first, last
+    gumbel_at(seed, sequence, step, ids[:2], noise[:2])
+    if last == first:
+        return np.int64(1)
+    count, g0, crossing = np.int64(2), noise[0], (best - np.float64(row[last])) / (noise[1] - noise[0])
+    if not crossing > 0.0:  # tied at T = 0, and the other one wins from there on
+        return count
+    for b in range(maxima.shape[0]):
+        needed = g0 + (best - maxima[b]) / crossing - SLACK
         if needed > GUMBEL_BOUND:
             continue
-        end = min((b + 1) * BLOCK, row.shape[0])
-        for start in range(b * BLOCK, end, GROUP):
-            group = start // GROUP
-            if group & 3 == 0:
-                words = block(seed, sequence, step, np.uint64(group >> 2), OF_GROUPS)
-            early, place = earliest(words[group & 3])
-            most = SLACK - np.log(early)
-            if most < min(g0 + (best - maxima[b]) / crossing, (top - maxima[b]) / highest):
-                continue
-            for j in range(start, min(start + GROUP, end)):
-                z = np.float64(row[j])
-                if j == first or not (z > -np.inf and (most > g0 + (best - z) / crossing or z + highest * most > top)):
+        floor, end = floor_of(np.exp(-needed)), min((b + 1) * BLOCK, size)
+        for quad in range(b * BLOCK // (4 * GROUP), -(-end // (4 * GROUP))):
+            words = block(seed, sequence, step, np.uint64(quad), OF_GROUPS)
+            for k in range(4):
+                start, word = (4 * quad + k) * GROUP, words[k]
+                if word < floor or start >= end:
                     continue
-                g = gumbel_after(seed, sequence, step, j, early, place)
-                if g > g0 + (best - z) / crossing or z + highest * g > top:
-                    ids[count], noise[count] = j, g
-                    count += np.int64(1)
-                    if z + highest * g > top:
-                        top = z + highest * g
-                        crossing = (best - z) / (g - g0) if best > z else crossing
-    ids[count], noise[count] = first, g0
-    return count + np.int64(1)
+                early, place = earliest(word)
+                most = SLACK - np.log(early)
+                if most < needed:
+                    continue
+                for j in range(start, min(start + GROUP, end)):
+                    least = g0 + (best - np.float64(row[j])) / crossing - SLACK
+                    if most >= least and j not in (first, last):
+                        g = gumbel_after(seed, sequence, step, j, early, place)
+                        if g >= least:
+                            ids[count], noise[count] = j, g
+                            count += np.int64(1)
+    return count
