@@ -27,11 +27,23 @@ def charts(results: StudyResults) -> dict[str, Any]:
     for name in dict.fromkeys(results.estimates["measure"].to_list()):
         frame = results.estimates.filter(results.estimates["measure"] == name)
         if frame["mean"].is_not_null().any():
-            found[name.replace("@", "-at-")] = measure_chart(frame)
+            found[name.replace("@", "-at-")] = measure_chart(frame, _between(results, name))
     if points := trade_off_points(results):
         across, upright, rows = points
         found["trade-off"] = trade_off_chart(rows, within(measure(across).title), within(measure(upright).title))
     return found
+
+
+def _between(results: StudyResults, name: str) -> list[dict[str, float | None]]:
+    """Return what texts say of a measure at temperatures that were not sampled; nothing where none is answered."""
+    rows = [
+        row
+        for row in results.between
+        if row.measure == name and (row.mean is not None or row.temperature not in results.plan.temperatures)
+    ]
+    if all(row.mean is None for row in rows):
+        return []
+    return [{"temperature": r.temperature, "mean": r.mean, "low": r.low, "high": r.high} for r in rows]
 
 
 def figures(results: StudyResults) -> str:
@@ -49,8 +61,13 @@ def figures(results: StudyResults) -> str:
         for criterion, others in more.items()
         if others
     )
+    between = (
+        "A dashed line is what the same texts say of temperatures that were not sampled, by reweighting; a cross on "
+        "the axis stands where they say too little. "
+    )
     return (
         "<p>Points are means with their 95 % intervals; the shaded band holds the whole curve with 95 % confidence. "
+        f"{between if any(_between(results, name) for name in names) else ''}"
         f'Pointing at a point shows its numbers.</p><div class="figures">{first}</div>{rest}'
     )
 
@@ -58,7 +75,11 @@ def figures(results: StudyResults) -> str:
 def _figure(results: StudyResults, name: str) -> str:
     known, frame = measure(name), results.estimates.filter(results.estimates["measure"] == name)
     defined = frame["mean"].is_not_null().any()
-    svg = inlined(measure_chart(frame), f"figure-{name}") if defined else "<p>Undefined here.</p>"
+    svg = (
+        inlined(measure_chart(frame, _between(results, name)), f"figure-{name}")
+        if defined
+        else "<p>Undefined here.</p>"
+    )
     undefined = [temperature(row["temperature"]) for row in frame.to_dicts() if row["mean"] is None]
     gap = f" Undefined at T = {', '.join(undefined)}." if undefined else ""
     low, high = int(frame["n"].min() or 0), int(frame["n"].max() or 0)  # type: ignore[arg-type]

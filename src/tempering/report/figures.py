@@ -33,19 +33,23 @@ TIP = "tip: "
 NUMBERS = ("mean", "low", "high", "band_low", "band_high")
 
 
-def measure_chart(arms: Mapping[str, pl.DataFrame] | pl.DataFrame) -> Any:
+def measure_chart(
+    arms: Mapping[str, pl.DataFrame] | pl.DataFrame, between: Sequence[Mapping[str, float | None]] = ()
+) -> Any:
     """Return one measure against T: means as points on a line, their 95 % intervals as bars, the band as an area.
 
     Args:
         arms: rows of one measure with ``temperature``, ``mean``, ``low``, ``high``, ``n`` and, if there is a band,
             ``band_low``, ``band_high``; null leaves a gap. Or such rows for each of at most two arms, by name.
+        between: ``temperature``, ``mean``, ``low``, ``high`` of temperatures that were not sampled: a dashed line with
+            its area, and a cross on the axis where the mean is None.
     """
     import altair as alt  # noqa: PLC0415 - plotting is loaded when used
 
     frames = arms if isinstance(arms, Mapping) else {"": arms}
     placed = {name: _placed(frame) for name, frame in frames.items()}
     rows = [row for found in placed.values() for row in found]
-    known = [row[key] for row in rows for key in NUMBERS if row[key] is not None]
+    known = [row[key] for row in (*rows, *between) for key in NUMBERS if row.get(key) is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
     wide = low >= 1 and high > LOG_FROM * low
     y: dict[str, Any] = {
@@ -53,7 +57,7 @@ def measure_chart(arms: Mapping[str, pl.DataFrame] | pl.DataFrame) -> Any:
         "scale": alt.Scale(type="log", nice=True) if wide else _linear(low, high),
     }
     x = _temperature_axis(rows)
-    layers: list[Any] = []
+    layers: list[Any] = _between(between, x, y) if between else []
     for (name, found), colour in zip(placed.items(), (LINE, SECOND), strict=False):
         second = colour == SECOND
         told = [row | {"tip": f"{TIP}{name + ', ' if name else ''}{_told(row)}"} for row in found]
@@ -73,6 +77,22 @@ def measure_chart(arms: Mapping[str, pl.DataFrame] | pl.DataFrame) -> Any:
             ).encode(y=alt.Y("mean:Q", **y), description="tip:N"),
         ]
     return _dressed(alt.layer(*layers).properties(width=WIDTH, height=HEIGHT))
+
+
+def _between(rows: Sequence[Mapping[str, float | None]], x: Any, y: Mapping[str, Any]) -> list[Any]:
+    """Return what is known of temperatures that were not sampled, and crosses where nothing is."""
+    import altair as alt  # noqa: PLC0415
+
+    told = [{"x": row["temperature"], **{key: row[key] for key in ("mean", "low", "high")}} for row in rows]
+    base = alt.Chart(alt.InlineData(values=told)).encode(x=x)
+    refused = alt.Chart(alt.InlineData(values=[row for row in told if row["mean"] is None])).encode(x=x)
+    return [
+        base.mark_area(color=SECOND, opacity=0.15).encode(y=alt.Y("low:Q", **y), y2="high:Q"),
+        base.mark_line(color=SECOND, strokeWidth=1.5, strokeDash=[3, 2]).encode(y=alt.Y("mean:Q", **y)),
+        refused.mark_text(text="\N{MULTIPLICATION SIGN}", color=INK, fontSize=9, baseline="bottom").encode(
+            y=alt.value(HEIGHT)
+        ),
+    ]
 
 
 def trade_off_chart(points: Sequence[Mapping[str, Any]], x_title: str, y_title: str) -> Any:
