@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tempering.cli import options
 from tempering.errors import StoreError, UsageError
 from tempering.params import SamplingParams
 
@@ -28,12 +29,8 @@ def report(
     figures: Annotated[
         bool, typer.Option("--figures", help="Also write every figure as SVG and PNG, into figures/ beside the report.")
     ] = False,
-    against: Annotated[
-        float | None,
-        typer.Option(
-            "--against", help="The T that the others are compared with. (default: nearest to 1)", show_default=False
-        ),
-    ] = None,
+    against: options.Against = None,
+    margin: options.Margins = None,
     at: Annotated[
         list[str] | None,
         typer.Option(
@@ -53,8 +50,9 @@ def report(
         _elsewhere(folder, [setting_of(text) for text in at], as_json)
         return
     from tempering.study.arms import folder_of, load_arms  # noqa: PLC0415 - loaded when the command runs
+    from tempering.study.comparisons import margins_of  # noqa: PLC0415
 
-    arms = load_arms(folder, against=against)
+    arms = load_arms(folder, against=against, margins=margins_of(margin or []))
     page = write_reports(arms, folder, out)
     made = []
     for arm, results in arms.items() if figures else ():

@@ -25,6 +25,7 @@ from tempering.study.between import (
     study_between,
     untruncated,
 )
+from tempering.study.plan import StudyPlan
 from tempering.study.results import StudyResults
 from tempering.study.sources import COSTLY
 from tempering.study.store import read_made, write_atomically
@@ -41,10 +42,27 @@ def read_curves(folder: Path) -> tuple[ThermodynamicCurves | None, tuple[Between
     return curves, read_made(folder / BETWEEN, between_from) or ()
 
 
-def with_curves(results: StudyResults, samples: Samples, model: LogitsModel, folder: Path) -> StudyResults:
-    """Return results with thermodynamics and estimates between temperatures, and write both to the folder.
+def with_readings(samples: Samples, plan: StudyPlan, model: LogitsModel, folder: Path) -> Samples:
+    """Return samples with what the model says of some of them, and write the thermodynamics to the folder.
 
-    What the folder holds of the same number of samples is kept.
+    What the folder holds of the same number of samples is kept; else it is made anew, and so is what lies between.
+
+    Args:
+        samples: of the run.
+        plan: of the run.
+        model: the model of the run.
+        folder: the run folder.
+    """
+    curves, _ = read_curves(folder)
+    if curves is None or curves.samples != len(samples.completions):
+        curves = study_thermodynamics(model, plan, samples.completions)
+        write_atomically(folder / THERMODYNAMICS, json.dumps(curves.as_dict(), allow_nan=False) + "\n")
+        write_atomically(folder / BETWEEN, between_record(()))
+    return replace(samples, read=curves.read)
+
+
+def with_between(results: StudyResults, samples: Samples, model: LogitsModel, folder: Path) -> StudyResults:
+    """Return results with estimates between temperatures, and write them to the folder, unless it holds them.
 
     Args:
         results: of the run, its values measured.
@@ -52,16 +70,12 @@ def with_curves(results: StudyResults, samples: Samples, model: LogitsModel, fol
         model: the model of the run.
         folder: the run folder.
     """
-    curves, rows = results.thermodynamics, results.between
-    if curves is None or curves.samples != len(results.completions):
-        curves = study_thermodynamics(model, results.plan, results.completions)
-        write_atomically(folder / THERMODYNAMICS, json.dumps(curves.as_dict(), allow_nan=False) + "\n")
-        rows = ()
-        if untruncated(results.plan):
-            found = study_between(model, results.plan, results.completions, _values(results, samples), curves)
-            rows = tuple(_within(row) for row in found)
-        write_atomically(folder / BETWEEN, between_record(rows))
-    return replace(results, thermodynamics=curves, between=rows)
+    if results.between or not untruncated(results.plan) or results.thermodynamics is None:
+        return results
+    found = study_between(model, results.plan, results.completions, _values(results, samples), results.thermodynamics)
+    rows = tuple(_within(row) for row in found)
+    write_atomically(folder / BETWEEN, between_record(rows))
+    return replace(results, between=rows)
 
 
 def _within(row: Between) -> Between:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,7 @@ from tempering.models.base import Model, TextModel
 from tempering.models.openai import OpenAIModel
 from tempering.study.analysis import NEXT_TOKEN, analyse, next_token_of, next_token_record, samples_of
 from tempering.study.audit import AUDIT, Audit, audit, audit_record
-from tempering.study.curves import with_curves
+from tempering.study.curves import with_between, with_readings
 from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan
 from tempering.study.presets.turning import STEP_CURVES, TURN, step_curves_record
@@ -152,6 +152,7 @@ def run_study(
     on_audit: Callable[[Audit | ServerAudit], None] | None = None,
     command: str = "",
     against: float | None = None,
+    margins: Mapping[str, float] | None = None,
     on_build: Callable[[int], None] | None = None,
 ) -> StudyResults:
     """Generate the samples that the folder lacks, then analyse them all.
@@ -166,6 +167,7 @@ def run_study(
         on_audit: called before the first token with what the settings beside temperature do.
         command: what was typed, for the report.
         against: the temperature that the others are compared with; the plan's nearest to 1 unless given.
+        margins: up to where a difference is too small to matter, by measure.
         on_build: called with the size in bytes of a corpus that has to be indexed first.
 
     Raises:
@@ -196,9 +198,11 @@ def run_study(
             on_audit(found)
         _generate_missing(store, model, on_progress)
         samples = samples_of(folder, sources)
-        results = analyse(folder, samples, sources, against=against)
         if not isinstance(model, TextModel):
-            results = with_curves(results, samples, model, folder)
+            samples = with_readings(samples, plan, model, folder)
+        results = analyse(folder, samples, sources, against=against, margins=margins)
+        if not isinstance(model, TextModel):
+            results = with_between(results, samples, model, folder)
         write_tables(folder, results)
     return results
 
@@ -262,7 +266,7 @@ def write_tables(folder: Path, results: StudyResults) -> None:
     parts = [_samples_frame(done[start : start + PART]) for start in range(0, len(done), PART)]
     _write_parquet(folder / "samples.parquet", pl.concat(parts, how="diagonal_relaxed"))
     _write_parquet(folder / MEASURED, results.values)
-    names = ("estimates", "trends", "slopes", "correlations", "comparisons")
+    names = ("estimates", "trends", "slopes", "correlations", "comparisons", "changes")
     tables = {name: plain(getattr(results, name).to_dicts()) for name in names}
     tables["notes"] = list(results.notes)
     write_atomically(folder / SOURCES, sources_record(results.notes, results.identities))
