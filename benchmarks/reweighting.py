@@ -203,7 +203,7 @@ def show(counts: dict[tuple[str, str], list[int]], cells: dict[str, list[float]]
               f"below .93: {below:.1%}\n")  # fmt: skip
 
 
-WRITTEN, DRAWN, REFERENCE, PROMPTS = 6, 60, 10, 3
+WRITTEN, DRAWN, REFERENCE, PROMPTS = 6, 60, 10, 8
 SOURCES, ASKED = (0.7, 1.0, 1.3), (0.85, 1.15)
 
 

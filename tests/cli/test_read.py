@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from tempering import SamplingParams
 from tempering.cli.main import app
+from tempering.cli.report import setting_of
+from tempering.errors import UsageError
 from tempering.thermometer import audit
 from tempering.thermometer.audit import AskedAndRead, Explanation, ServerAudit
 
@@ -110,3 +112,11 @@ def test_automatic_temperatures_become_numbers_of_the_plan() -> None:
     wrong = subprocess.run([*PROGRAM[:3], "study", "-T", "auto:1"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
     assert "auto:COUNT" in wrong.stderr
+
+
+def test_settings_of_a_report_are_read_by_name() -> None:
+    assert setting_of("T=0.8, top_p=0.9") == SamplingParams(temperature=0.8, top_p=0.9)
+    assert setting_of("top_k=5,order=llama.cpp").order == "llama.cpp"
+    for wrong in ("0.8", "heat=1", "T="):
+        with pytest.raises(UsageError, match="--at takes settings"):
+            setting_of(wrong)

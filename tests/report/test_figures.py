@@ -34,6 +34,16 @@ def test_a_point_tells_its_numbers_without_a_script() -> None:
     ET.fromstring(svg.replace("&nbsp;", " "))
 
 
+def test_what_lies_between_is_drawn_and_what_is_refused_is_crossed() -> None:
+    known: dict[str, float | None] = {"temperature": 0.5, "mean": 0.15, "low": 0.1, "high": 0.2}
+    refused: dict[str, float | None] = {"temperature": 1.5, "mean": None, "low": None, "high": None}
+    alone, both = (inlined(measure_chart(Drawn(ROWS, between=between)), "a") for between in ((), (known, refused)))
+    assert "\N{MULTIPLICATION SIGN}" not in alone
+    assert both.count("\N{MULTIPLICATION SIGN}") == 1
+    assert both.count("stroke-dasharray") == alone.count("stroke-dasharray") + 1
+    assert re.findall("<title>.*?</title>", both) == re.findall("<title>.*?</title>", alone), "points are the sampled"
+
+
 def test_a_gap_is_a_gap() -> None:
     rows = frame_of(mean=[0.1, None, 0.4], low=[0.05, None, 0.3], high=[0.15, None, 0.5])
     assert len(re.findall("<title>", inlined(measure_chart(Drawn(rows)), "a"))) == 2

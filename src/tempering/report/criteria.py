@@ -41,7 +41,19 @@ def drawn(results: StudyResults, name: str) -> Drawn:
     )
     change = next((row for row in changes.to_dicts() if row["temperature"] is not None), None)
     place = None if change is None else {key: change[key] for key in ("temperature", "low", "high")}
-    return Drawn(points, None if curve.is_empty() else curve, place)
+    return Drawn(points, None if curve.is_empty() else curve, place, _between(results, name))
+
+
+def _between(results: StudyResults, name: str) -> list[dict[str, float | None]]:
+    """Return what texts say of a measure at temperatures that were not sampled; nothing where none is answered."""
+    rows = [
+        row
+        for row in results.between
+        if row.measure == name and (row.mean is not None or row.temperature not in results.plan.temperatures)
+    ]
+    if all(row.mean is None for row in rows):
+        return []
+    return [{"temperature": r.temperature, "mean": r.mean, "low": r.low, "high": r.high} for r in rows]
 
 
 def figures(results: StudyResults) -> str:
@@ -61,7 +73,9 @@ def figures(results: StudyResults) -> str:
     )
     return (
         "<p>Points are means with their 95 % intervals. The line is a smooth curve through them, and the shaded band "
-        "holds the whole of the true curve with 95 % confidence. A grey stripe is where the slope changes, if it does, "
+        "holds the whole of the true curve with 95 % confidence. A dashed line is what the same texts say of "
+        "temperatures that were not sampled, by reweighting; a cross on the axis stands where they say too little. "
+        "A grey stripe is where the slope changes, if it does, "
         f'with its 95 % interval.</p><div class="figures">{first}</div>{rest}'
     )
 

@@ -45,11 +45,14 @@ class Drawn:
         curve: rows with ``temperature``, ``value``, ``low``, ``high``, the smooth curve and its band; where there is
             none, a line joins the points.
         change: where the slope changes, with the interval of that place: ``temperature``, ``low``, ``high``.
+        between: ``temperature``, ``mean``, ``low``, ``high`` at temperatures that were not sampled: a dashed line with
+            its area, and a cross on the axis where the mean is None.
     """
 
     points: pl.DataFrame
     curve: pl.DataFrame | None = None
     change: Mapping[str, float] | None = None
+    between: Sequence[Mapping[str, float | None]] = ()
 
 
 def measure_chart(arms: Mapping[str, Drawn] | Drawn) -> Any:
@@ -69,6 +72,8 @@ def measure_chart(arms: Mapping[str, Drawn] | Drawn) -> Any:
     rows = [row for found in placed.values() for row in found]
     numbers = [row[key] for row in rows for key in NUMBERS if row[key] is not None]
     numbers += [row[key] for found in curves.values() for row in found for key in CURVE]
+    between = [row for drawn in known.values() for row in drawn.between]
+    numbers += [value for row in between for key in NUMBERS if (value := row[key]) is not None]
     low, high = min(numbers, default=0.0), max(numbers, default=1.0)
     wide = low >= 1 and high > LOG_FROM * low
     y: dict[str, Any] = {
@@ -77,7 +82,7 @@ def measure_chart(arms: Mapping[str, Drawn] | Drawn) -> Any:
     }
     axis = _temperature_axis(rows)
     x, upright = alt.X("x:Q", **axis), alt.X("temperature:Q", **axis)
-    layers: list[Any] = []
+    layers: list[Any] = _between(between, x, y) if between else []
     for drawn in known.values():
         if drawn.change is not None:
             place = alt.Chart(_data([dict(drawn.change)]))
@@ -102,6 +107,20 @@ def measure_chart(arms: Mapping[str, Drawn] | Drawn) -> Any:
             )
         )
     return _dressed(layers, WIDTH, HEIGHT)
+
+
+def _between(rows: Sequence[Mapping[str, float | None]], x: Any, y: Mapping[str, Any]) -> list[Any]:
+    """Return what is known of temperatures that were not sampled, and crosses where nothing is."""
+    import altair as alt  # noqa: PLC0415
+
+    told = [{"x": row["temperature"], **{key: row[key] for key in NUMBERS}} for row in rows]
+    base = alt.Chart(alt.InlineData(values=told)).encode(x=x)
+    refused = alt.Chart(alt.InlineData(values=[row for row in told if row["mean"] is None])).encode(x=x)
+    return [
+        base.mark_area(color=SECOND, opacity=0.15).encode(y=alt.Y("low:Q", **y), y2="high:Q"),
+        base.mark_line(color=SECOND, strokeWidth=1.5, strokeDash=[3, 2]).encode(y=alt.Y("mean:Q", **y)),
+        refused.mark_text(text="\N{MULTIPLICATION SIGN}", color=INK, baseline="bottom").encode(y=alt.value(HEIGHT)),
+    ]
 
 
 def trade_off_chart(points: Sequence[Mapping[str, Any]], x_title: str, y_title: str) -> Any:
