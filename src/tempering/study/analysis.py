@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,7 +111,9 @@ def samples_of(folder: Path, sources: Sources | None = None) -> Samples:
     if not completions:
         raise StoreError(f"{folder} holds no sample yet; repeat the study to go on")
     exemplars = {c.prompt_id: c.text for c in stored if c.params.temperature == 0 and c.sample == 0}
-    return samples_with(run.plan, completions, exemplars, sources or Sources(), measured_before(folder))
+    curves, _ = read_curves(folder)
+    samples = samples_with(run.plan, completions, exemplars, sources or Sources(), measured_before(folder))
+    return replace(samples, read=curves.read) if curves else samples
 
 
 def _numbers(frame: pl.DataFrame, plan: StudyPlan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

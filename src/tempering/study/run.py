@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from tempering.errors import PromptError
 from tempering.generation.completion import Completion
-from tempering.generation.coupled import Sharing, bundles, generate_coupled
-from tempering.generation.decode import BATCH, generate
+from tempering.generation.decode import BATCH, Sharing, generate
 from tempering.generation.prompts import read_prompt
-from tempering.generation.request import Request
+from tempering.generation.request import Request, coupled
 from tempering.models.base import Model, TextModel
 from tempering.models.openai import OpenAIModel
 from tempering.study.analysis import NEXT_TOKEN, analyse, next_token_of, next_token_record, samples_of
 from tempering.study.audit import AUDIT, Audit, audit, audit_record
-from tempering.study.curves import with_curves
+from tempering.study.curves import with_between, with_readings
 from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan
 from tempering.study.presets.turning import STEP_CURVES, TURN, step_curves_record
@@ -199,9 +198,11 @@ def run_study(
             on_audit(found)
         _generate_missing(store, model, on_progress)
         samples = samples_of(folder, sources)
+        if not isinstance(model, TextModel):
+            samples = with_readings(samples, plan, model, folder)
         results = analyse(folder, samples, sources, against=against, margins=margins)
         if not isinstance(model, TextModel):
-            results = with_curves(results, samples, model, folder)
+            results = with_between(results, samples, model, folder)
         write_tables(folder, results)
     return results
 
@@ -249,19 +250,12 @@ def _completions(
     if isinstance(model, TextModel):
         yield from generate(model, missing)
         return
-    requests = list(missing)
-    together, sharing = bundles(requests), Sharing()
-    trial = max(1, BATCH // max(map(len, together), default=1))
-
-    def groups() -> Iterator[list[Request]]:
-        yield from together[:trial]
-        if sharing.ratio >= WORTH_SHARING:
-            yield from together[trial:]
-        else:
-            tried = {_key(request) for bundle in together[:trial] for request in bundle}
-            yield from ([request] for request in requests if _key(request) not in tried)
-
-    yield from generate_coupled(model, groups(), on_token=on_token, sharing=sharing)
+    requests, sharing = list(missing), Sharing()
+    together = coupled(requests)
+    yield from generate(model, together[:BATCH], on_token=on_token, sharing=sharing)
+    tried = set(map(_key, together[:BATCH]))
+    rest = together[BATCH:] if sharing.ratio >= WORTH_SHARING else [r for r in requests if _key(r) not in tried]
+    yield from generate(model, rest, on_token=on_token)
 
 
 def write_tables(folder: Path, results: StudyResults) -> None:
