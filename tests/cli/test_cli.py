@@ -350,6 +350,7 @@ def test_presets_are_listed_and_planned() -> None:
         (["--preset", "nope"], "preset must be one of"),
         (["--preset", "renze-2024"], "needs --prompts FILE"),
         (["--against", "0.33", *SMALL], "against must be a temperature of the study"),
+        (["--margin", "tokens", *SMALL], "margin must be MEASURE=VALUE"),
     ):
         done = run("study", *arguments)
         assert done.returncode == 2
@@ -359,10 +360,13 @@ def test_presets_are_listed_and_planned() -> None:
 
 def test_figures_and_the_reference_of_a_report(finished: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    done = run("report", str(finished), "--out", str(page), "--figures", "--against", "0", "--json")
+    done = run(
+        "report", str(finished), "--out", str(page), "--figures", "--against", "0", "--margin", "tokens=1e6", "--json"
+    )
     record = json.loads(done.stdout)
     assert {Path(path).suffix for path in record["figures"]} == {".svg", ".png"}
     assert all(Path(path).stat().st_size for path in record["figures"])
     text = page.read_text()
     assert "against T = 0" in text
+    assert '"margin":1000000.0' in text
     assert "tempering study --prompt Tom" in text, "the command as it was typed"

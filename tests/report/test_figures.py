@@ -49,6 +49,18 @@ def test_a_gap_is_a_gap() -> None:
     assert len(re.findall("<title>", inlined(measure_chart(Drawn(rows)), "a"))) == 2
 
 
+def test_a_curve_has_its_band_and_a_change_its_stripe() -> None:
+    curve = pl.DataFrame(
+        {"temperature": [0.0, 1.0, 2.0], "value": [0.1, 0.2, 0.4], "low": [0.0] * 3, "high": [0.5] * 3}
+    )
+    plain, drawn = (
+        inlined(measure_chart(one), "a")
+        for one in (Drawn(ROWS), Drawn(ROWS, curve, {"temperature": 1.0, "low": 0.8, "high": 1.2}))
+    )
+    assert ("mark-area" in plain, "mark-rect" in plain) == (False, False)
+    assert ("mark-area" in drawn, "mark-rect" in drawn) == (True, True)
+
+
 def test_two_arms_differ_in_more_than_colour() -> None:
     svg = inlined(measure_chart({"published": Drawn(ROWS), "alone": Drawn(ROWS)}), "a")
     assert svg.count("<title>published, T") == svg.count("<title>alone, T") == 3

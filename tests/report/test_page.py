@@ -14,7 +14,7 @@ from tempering.report.figures import Drawn, inlined, measure_chart
 from tempering.report.numbers import temperature
 from tempering.report.page import build_report
 from tempering.report.parts import POLICY
-from tempering.report.words import trend_groups
+from tempering.report.words import equivalence_in_words, trend_groups
 from tempering.study.results import StudyResults
 
 VOID = {"meta", "br", "img", "link", "hr", "input", "path", "line", "rect", "circle"}
@@ -145,3 +145,17 @@ def test_words_say_what_the_interval_allows(results: StudyResults) -> None:
     assert list(with_trend(0.4, -0.1, 0.7)) == ["none"]
     [sentence] = with_trend(-0.4, -0.6, -0.1)["falls"]
     assert "-0.400 [-0.600, -0.100]; n = 23 texts of 3 prompts" in sentence.replace("\N{MINUS SIGN}", "-")
+
+
+def test_the_same_is_told_as_a_range_beside_the_reference(results: StudyResults) -> None:
+    rows = [
+        {"measure": "tokens", "temperature": t, "p_equivalent": p, "margin": 5.0, "n": 6, "units": 3}
+        for t, p in ((0.0, 0.5), (0.8, 0.01), (float("inf"), 0.9))
+    ]
+    found = replace(results, comparisons=pl.DataFrame(rows), against=1.6)
+    said = equivalence_in_words(found, "tokens")
+    assert "T = 0.8 to 1.6" in said
+    assert "n = 6 pairs of 3 prompts" in said
+    none = found.comparisons.with_columns(pl.lit(0.5).alias("p_equivalent"))
+    assert "0.8" not in equivalence_in_words(replace(found, comparisons=none), "tokens")
+    assert equivalence_in_words(results, "unique_word_share") == "", "nothing is said without a margin"

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from tempering.errors import ParameterError
-from tempering.study.comparisons import comparisons_of, reference_of
+from tempering.study.comparisons import comparisons_of, margins_of, reference_of
 from tempering.study.plan import StudyPlan, make_plan
-from tempering.study.relations import correlations_of, headlines, slopes_of, units
+from tempering.study.relations import changes_of, correlations_of, curves_of, headlines, slopes_of, units
 
 TEMPERATURES = (0.0, 1.0, 2.0)
 
@@ -130,3 +130,89 @@ def test_the_reference_is_a_temperature_of_the_plan() -> None:
     assert reference_of(plan, 0.0) == 0.0
     with pytest.raises(ParameterError, match=r"against must be a temperature of the study \(0, 1, 2\), got 0\.7"):
         reference_of(plan, 0.7)
+
+
+def test_margins_are_read_and_refused() -> None:
+    assert margins_of(["accuracy=0.05", "tokens=3"]) == {"accuracy": 0.05, "tokens": 3.0}
+    for text, said in (
+        ("tokens", "MEASURE=VALUE"),
+        ("tokens=0", "above 0"),
+        ("tokens=inf", "above 0"),
+        ("no=1", "no measure"),
+    ):
+        with pytest.raises(ParameterError, match=said):
+            margins_of([text])
+    plan = plan_of(4)
+    with pytest.raises(ParameterError, match="was not measured"):
+        comparisons_of(values_of(plan, {"tokens": 0.0}), plan, ["tokens"], 1.0, {"accuracy": 0.1})
+
+
+def test_the_same_within_a_margin_is_shown_and_not_assumed() -> None:
+    """A true difference of 1 a unit of T: the same within 3, not within 0.5; a measure with a margin is compared."""
+    plan = plan_of(8)
+    values = values_of(plan, {"tokens": 1.0}, noise=0.3)
+    wide = comparisons_of(values, plan, [], 1.0, {"tokens": 3.0})
+    assert (wide["p_equivalent"] < 0.05).all()
+    assert (wide["margin"] == 3.0).all()
+    narrow = comparisons_of(values, plan, ["tokens"], 1.0, {"tokens": 0.5})
+    assert (narrow["p_equivalent"] > 0.05).all()
+    assert comparisons_of(values, plan, ["tokens"], 1.0)["p_equivalent"].null_count() == 2
+
+
+def test_comparisons_carry_effect_sizes() -> None:
+    plan = plan_of(6)
+    for row in comparisons_of(values_of(plan, {"tokens": 1.0}, noise=0.5), plan, ["tokens"], 1.0).to_dicts():
+        sign = math.copysign(1, row["difference"])
+        assert sign * row["d"] > 0
+        assert sign * row["delta"] > 0
+        assert row["d_low"] <= row["d"] <= row["d_high"]
+
+
+FINE = tuple(i / 4 for i in range(9))
+
+
+def bent(plan: StudyPlan, bend: float) -> pl.DataFrame:
+    """Return shares flat up to T = 1 and then with a slope, around a level a prompt."""
+    generator = np.random.default_rng(2)
+    rows = [
+        (
+            prompt.id,
+            t,
+            sample,
+            "unique_word_share",
+            0.2 + 0.01 * index + bend * max(t - 1, 0) + 0.02 * generator.normal(),
+        )
+        for index, prompt in enumerate(plan.prompts)
+        for sample in range(plan.samples)
+        for t in plan.temperatures
+    ]
+    return pl.DataFrame(rows, schema=["prompt_id", "temperature", "sample", "measure", "value"], orient="row")
+
+
+def fine_plan(temperatures: tuple[float, ...] = FINE) -> StudyPlan:
+    texts = [{"id": f"p{index}", "text": f"text {index}"} for index in range(8)]
+    return make_plan({"prompts": texts, "temperatures": temperatures, "samples": 2})
+
+
+def test_a_change_of_slope_is_found_in_its_place_and_not_invented() -> None:
+    plan = fine_plan()
+    [row] = changes_of(bent(plan, 0.3), plan, ["unique_word_share"]).to_dicts()
+    assert row["low"] <= 1 <= row["high"]
+    assert row["after"] == pytest.approx(0.3, abs=0.05)
+    [still] = changes_of(bent(plan, 0.0), plan, ["unique_word_share"]).to_dicts()
+    assert still["temperature"] is None
+    assert still["n"] == 8 * 2 * 9
+    few = fine_plan(TEMPERATURES)
+    assert changes_of(bent(few, 0.3), few, ["unique_word_share"]).is_empty()
+
+
+def test_smooth_curves_lie_in_their_bands_and_in_the_range_of_the_measure() -> None:
+    plan = fine_plan((*FINE, math.inf))
+    finite = bent(plan, 0.3).with_columns(pl.col("value").clip(0, 1))
+    curve = curves_of(finite, plan)
+    assert curve["temperature"].max() == 2
+    assert ((curve["low"] <= curve["value"]) & (curve["value"] <= curve["high"])).all()
+    assert curve["low"].min() >= 0  # type: ignore[operator]
+    assert float(curve["value"][0]) == pytest.approx(0.235, abs=0.03)
+    two = fine_plan((0.0, 1.0))
+    assert curves_of(bent(two, 0.3), two).is_empty()

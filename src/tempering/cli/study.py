@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tempering.study.server_audit import ServerAudit
 
 INTERRUPTED = 130
+TEXTS = "Which texts"
 MEASURING = "Measuring"
 RATING = "People's ratings of a finished run"
 
@@ -43,12 +44,16 @@ def study(
     chat: options.Chat = False,
     system: options.System = None,
     prompt: Annotated[
-        list[str] | None, typer.Option("--prompt", help="A prompt; can be repeated.", show_default=False)
+        list[str] | None,
+        typer.Option("--prompt", help="A prompt; can be repeated.", show_default=False, rich_help_panel=TEXTS),
     ] = None,
     prompts: Annotated[
         Path | None,
         typer.Option(
-            "--prompts", help="A file of prompts: a line each, JSON Lines, CSV, or a YAML list.", show_default=False
+            "--prompts",
+            help="A file of prompts: a line each, JSON Lines, CSV, or a YAML list.",
+            show_default=False,
+            rich_help_panel=TEXTS,
         ),
     ] = None,
     temperatures: Annotated[
@@ -58,18 +63,31 @@ def study(
             "-T",
             help="0:2:0.25, 0,0.5,1 or auto:9 (equally told apart) (default: ten from 0 to 2)",
             show_default=False,
+            rich_help_panel=TEXTS,
         ),
     ] = None,
     samples: Annotated[
         int | None,
-        typer.Option("--samples", "-n", help="Texts of each prompt at each T. (default: 3)", show_default=False),
+        typer.Option(
+            "--samples",
+            "-n",
+            help="Texts of each prompt at each T. (default: 3)",
+            show_default=False,
+            rich_help_panel=TEXTS,
+        ),
     ] = None,
     max_tokens: Annotated[
         int | None,
-        typer.Option("--max-tokens", help="The longest a text may become. (default: 160)", show_default=False),
+        typer.Option(
+            "--max-tokens",
+            help="The longest a text may become. (default: 160)",
+            show_default=False,
+            rich_help_panel=TEXTS,
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="The seed of all noise. (default: 0)", show_default=False)
+        int | None,
+        typer.Option("--seed", help="The seed of all noise. (default: 0)", show_default=False, rich_help_panel=TEXTS),
     ] = None,
     grader: Annotated[
         str | None,

@@ -168,11 +168,11 @@ def correlations(results: StudyResults) -> str:
     head = ["criterion", "slope on T (SE)", "p", "with T", *(f"with {escaped(c)}" for c in list(chosen)[:-1]), "n"]
     unit = "prompts" if len(results.plan.prompts) > 1 else "sample indices"
     return (
-        "<p>The form of the table in Peeperkorn and others (2024): what a unit of T changes, in the measure's own "
-        f"unit, with its standard error over {unit}; then Spearman's rank correlations over all texts with their 95 % "
-        "intervals. There the criteria were ratings by people, here they are proxies, so compare signs and "
-        "correlations, not slopes. Criteria that both follow T are correlated by T alone.</p>"
-        + table("Correlations", head, rows)
+        '<p class="lead-in">The form of the table in Peeperkorn and others (2024): what a unit of T changes, in the '
+        f"measure's own unit, with its standard error over {unit}; then Spearman's rank correlations over all texts "
+        "with their 95 % intervals. There the criteria were ratings by people, here they are proxies, so compare signs "
+        "and correlations, not slopes. Criteria that both follow T are correlated by T alone.</p>"
+        + table("Correlations", head, rows, kind="whole")
     )
 
 
