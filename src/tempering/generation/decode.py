@@ -79,6 +79,7 @@ class Decoder:
         self._prefixes = Prefixes(model)
         self._rows: list[Row] = []
         self._logits = np.empty((0, model.info.vocabulary), dtype=np.float32)
+        self._drawn = np.empty(0, dtype=np.int64)
         self._joined: list[NDArray[np.float32]] = []
         self._tickets = 0
 
@@ -131,7 +132,13 @@ class Decoder:
         return found
 
     def step(self) -> list[Drawn]:
-        """Give every text one token; return the tokens. Texts that end leave.
+        """Give every text one token and score what may follow; return the tokens: ``draw``, then ``advance``."""
+        drawn = self.draw()
+        self.advance()
+        return drawn
+
+    def draw(self) -> list[Drawn]:
+        """Give every text one token; return the tokens. Texts that end leave. ``advance`` comes next.
 
         Raises:
             LogitsError: a row must not be sampled; nothing has changed.
@@ -153,9 +160,12 @@ class Decoder:
                 if index < len(self._rows) - 1:
                     tokens[index] = tokens[len(self._rows) - 1]
                 self._drop(index)
-        count = len(self._rows)
-        self._logits = self._batch.step(tokens[:count]) if count else self._logits[:0]
+        self._drawn = tokens[: len(self._rows)]
         return drawn
+
+    def advance(self) -> None:
+        """Score what may follow the tokens that were drawn: the model's part of a step."""
+        self._logits = self._batch.step(self._drawn) if self._rows else self._logits[:0]
 
     def _let_in(self) -> None:
         """Put the scores of those that have joined behind the others', all at once."""
