@@ -164,7 +164,13 @@ class Decoder:
         return found
 
     def step(self) -> list[Drawn]:
-        """Give every text one token; return the tokens. Texts that end leave.
+        """Give every text one token and score what may follow; return the tokens: ``draw``, then ``advance``."""
+        drawn = self.draw()
+        self.advance()
+        return drawn
+
+    def draw(self) -> list[Drawn]:
+        """Give every text one token; return the tokens. Texts that end leave. ``advance`` comes next.
 
         Raises:
             LogitsError: a row must not be sampled; nothing has changed.
@@ -189,11 +195,14 @@ class Decoder:
                 children.setdefault((owner, token), []).append(row)
         places = settle(self._batch, [owner for owner, _ in children])
         self._nodes = [node for _, node in sorted(zip(places, children.values(), strict=True), key=itemgetter(0))]
-        tokens = np.array([node[0].tokens[-1] for node in self._nodes], dtype=np.int64)
-        self._logits = self._batch.step(tokens) if self._nodes else self._logits[:0]
         self.sharing.steps += len(self._nodes)
         self.sharing.separate += len(self)
         return drawn
+
+    def advance(self) -> None:
+        """Score what may follow the tokens that were drawn: the model's part of a step."""
+        tokens = np.array([node[0].tokens[-1] for node in self._nodes], dtype=np.int64)
+        self._logits = self._batch.step(tokens) if self._nodes else self._logits[:0]
 
     def _let_in(self) -> None:
         """Put the scores of those that have joined behind the others', all at once."""

@@ -246,11 +246,8 @@ class Engine:
         for ticket, problem in self._decoder.refused():
             self._end(ticket, problem)
         begun = time.monotonic()
-        drawn = self._decoder.step()
+        drawn = self._decoder.draw()
         now = time.monotonic()
-        if drawn:
-            self.metrics.seconds("step_seconds", now - begun)
-            self.metrics.add("tokens_total", len(drawn))
         for one in drawn:
             job = self._running[one.ticket]
             if job.first:
@@ -260,6 +257,10 @@ class Engine:
                 del self._running[one.ticket]
                 self._release(one.completion.finish_reason)
             job.deliver(one)
+        self._decoder.advance()  # while the clients are told
+        if drawn:
+            self.metrics.seconds("step_seconds", time.monotonic() - begun)
+            self.metrics.add("tokens_total", len(drawn))
 
     def _end(self, ticket: int, problem: LogitsError | ModelError | Refusal) -> None:
         job = self._running.pop(ticket)
