@@ -16,7 +16,7 @@ from tempering.adapters.llama_cpp import logits_processor
 from tempering.errors import LogitsError, ParameterError
 from tempering.models.onnx import OnnxModel
 from tempering.orders import ENGINES
-from tempering.sampling.noise import INVERSE, one_each, uniforms
+from tempering.sampling.noise import INVERSE, Source, gumbel
 
 RULES: list[dict[str, Any]] = [
     {},
@@ -84,14 +84,13 @@ def test_torch_follows_every_order(order: str) -> None:
 def test_torch_makes_the_same_numbers_and_refuses_the_same_rows() -> None:
     import torch
 
-    from tempering.adapters.torch import distribution, draw
-    from tempering.adapters.torch import uniforms as on_device
+    from tempering.adapters.torch import distribution, draw, words
+    from tempering.adapters.torch import gumbel as on_device
 
     keys = torch.tensor([5, -1]), torch.tensor([0, 2])  # -1 has the bits of 2**64 - 1
-    got = on_device(2**64 - 1, *keys, 11, 0).numpy()
-    assert (got[0] == uniforms(2**64 - 1, 5, 0, 11)).all()
-    assert (got[1] == uniforms(2**64 - 1, 2**64 - 1, 2, 11)).all()
-    assert on_device(7, *keys, 1, INVERSE)[0, 0] == one_each(7, 5, 0, INVERSE)
+    assert words(7, *keys, 9, INVERSE)[0].tolist() == Source().words((7, 5, 0), INVERSE, 9).view(np.int64).tolist()
+    made = gumbel(2**64 - 1, np.array([5, 2**64 - 1], np.uint64), np.array([0, 2]), 300)
+    assert np.allclose(on_device(2**64 - 1, *keys, 300).numpy(), made, rtol=1e-13, atol=1e-14)
     for value, message in ((math.nan, "row 1 of logits: NaN"), (math.inf, r"row 1 of logits: \+inf")):
         bad = torch.zeros(3, 4)
         bad[1, 2] = value

@@ -18,6 +18,7 @@ from tempering.errors import LogitsError
 from tempering.orders import ENGINES
 from tempering.sampling import plan
 from tempering.sampling.draw import Draws, draw_rows
+from tempering.sampling.noise import keys_of
 
 # On a grid, so that ties are common; far below, so that whole blocks are skipped; masked.
 VALUES = st.one_of(st.integers(-24, 24).map(lambda i: i / 4), st.sampled_from([-60.0, -700.0, -np.inf, 11.5]))
@@ -77,11 +78,11 @@ def rows_of(width: int, kind: str, seed: int) -> np.ndarray:
 
 
 def both(z: np.ndarray, params: SamplingParams, method: str, context: Any = None) -> tuple[Draws, Draws]:
-    keys = np.arange(len(z), dtype=np.uint64) * np.uint64(77), np.full(len(z), 2**40 + 5, dtype=np.uint64)
-    quick = draw_rows(z, params, 3, *keys, context=context, method=method)
+    keys = keys_of(3, np.arange(len(z)) * 77, 2**40 + 5, (len(z),))
+    quick = draw_rows(z, params, keys, context=context, method=method)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "SMALLEST", 2**40)
-        plain = draw_rows(z, params, 3, *keys, context=context, method=method)
+        plain = draw_rows(z, params, keys, context=context, method=method)
     return quick, plain
 
 

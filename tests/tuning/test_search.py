@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -118,13 +120,28 @@ def test_it_stops_when_the_decision_is_made() -> None:
     assert found.seen.samples < 1500
 
 
-def test_every_setting_gets_the_same_texts_first() -> None:
-    found = search(KnownEvaluator(TASKS["peak"], seed=2), TASKS["peak"].goal, SPACE, samples=200)
-    lists: dict[float, list[tuple[int, int]]] = {}
-    for told in found.seen.told:
-        lists.setdefault(told.ask.setting.temperature, []).append((told.ask.prompt, told.ask.group))
-    longest = max(lists.values(), key=len)
-    assert all(texts == longest[: len(texts)] for texts in lists.values())
+class _Noting(KnownEvaluator):
+    """Notes what each round asked for."""
+
+    def evaluate(self, asks: Sequence[Ask]) -> list[Told]:
+        self.rounds = [*getattr(self, "rounds", []), asks]
+        return super().evaluate(asks)
+
+
+def test_settings_of_a_round_share_their_texts_and_rounds_share_none() -> None:
+    evaluator = _Noting(TASKS["peak"], seed=2)
+    search(evaluator, TASKS["peak"].goal, SPACE, samples=200)
+    rounds = []
+    for asks in evaluator.rounds:
+        lists: dict[float, list[tuple[int, int]]] = {}
+        for ask in asks:
+            lists.setdefault(ask.setting.temperature, []).append((ask.prompt, ask.group))
+        longest = max(lists.values(), key=len)
+        assert all(texts == longest[: len(texts)] for texts in lists.values())
+        rounds.append(longest)
+    every = [text for texts in rounds for text in texts]
+    assert len(every) == len(set(every))
+    assert len({prompt for prompt, _ in every}) == 24
 
 
 class _Refusing(KnownEvaluator):

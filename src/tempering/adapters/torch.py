@@ -15,7 +15,7 @@ from tempering.errors import LogitsError, MissingExtraError, ParameterError
 from tempering.params import SamplingParams
 from tempering.sampling.adaptive import EDT_BASE
 from tempering.sampling.mirostat import first_mu
-from tempering.sampling.noise import COIN, DOMAIN, INVERSE, TOKENS, WORDS
+from tempering.sampling.noise import COIN, DOMAIN, GROUP, GROUPS, INVERSE, TOKENS, WORDS
 from tempering.sampling.penalties import ContextLike, contexts_of, continuations, ids_of
 from tempering.sampling.truncation import TOLERANCE
 
@@ -123,18 +123,27 @@ def draw(
         raise ParameterError("seed must be in [0, 2**64) and method gumbel or inverse", field="seed")
     rows, shape = _checked(logits), logits.shape[:-1]
     texts, places = (_key(value, shape, rows.device) for value in (sequence, step))
-    coins = uniforms(seed, texts, places, 1, COIN)[:, 0] if params.xtc_probability else None
+    coins = _inside(words(seed, texts, places, 1, COIN))[:, 0] if params.xtc_probability else None
     scores = _logprobs(rows, params, context, coins)
     if method == "gumbel":
-        noise = -torch.log(-torch.log(uniforms(seed, texts, places, rows.shape[1], TOKENS)))
-        return (scores + noise).argmax(dim=1).reshape(shape)
+        return (scores + gumbel(seed, texts, places, rows.shape[1])).argmax(dim=1).reshape(shape)
     running = scores.exp().cumsum(dim=1)
-    u = uniforms(seed, texts, places, 1, INVERSE)
+    u = _inside(words(seed, texts, places, 1, INVERSE))
     return (running > u * running[:, -1:]).to(torch.int8).argmax(dim=1).reshape(shape)
 
 
-def uniforms(seed: int, sequences: Tensor, steps: Tensor, count: int, stream: int) -> Tensor:
-    """Return the uniform numbers of ``tempering.sampling.noise``, float64 [rows, count], made where the keys are."""
+def gumbel(seed: int, sequences: Tensor, steps: Tensor, vocabulary: int) -> Tensor:
+    """Return the noise of ``tempering.sampling.noise``, float64 [rows, vocabulary], made where the keys are."""
+    groups = -(-vocabulary // GROUP)
+    drawn = words(seed, sequences, steps, groups, GROUPS)[..., None]
+    first, place = -torch.log(_inside(drawn)) / GROUP, drawn & (GROUP - 1)
+    after = -torch.log(_inside(words(seed, sequences, steps, groups * GROUP, TOKENS)))
+    arrivals = (first + after.reshape(-1, groups, GROUP)).scatter(2, place, first)
+    return -torch.log(arrivals.reshape(-1, groups * GROUP)[:, :vocabulary])
+
+
+def words(seed: int, sequences: Tensor, steps: Tensor, count: int, stream: int) -> Tensor:
+    """Return the random words of ``tempering.sampling.noise`` as int64 of the same bits, [rows, count]."""
     places = torch.arange(-(-count // 4), device=sequences.device)
     c0, c1, c2, c3 = (places + 1)[None], steps[:, None], sequences[:, None], torch.full_like(places, stream)[None]
     k0, k1 = seed, DOMAIN
@@ -143,8 +152,12 @@ def uniforms(seed: int, sequences: Tensor, steps: Tensor, count: int, stream: in
         high1, low1 = _wide(c2, 0xCA5A826395121157)
         c0, c1, c2, c3 = high1 ^ c1 ^ _signed(k0), low1, high0 ^ c3 ^ _signed(k1), low0
         k0, k1 = (k0 + 0x9E3779B97F4A7C15) % WORDS, (k1 + 0xBB67AE8584CAA73B) % WORDS
-    words = torch.stack(torch.broadcast_tensors(c0, c1, c2, c3), dim=-1).reshape(len(sequences), -1)[:, :count]
-    return (((words >> 12) & (2**52 - 1)).to(torch.float64) + 0.5) * 2.0**-52
+    return torch.stack(torch.broadcast_tensors(c0, c1, c2, c3), dim=-1).reshape(len(sequences), -1)[:, :count]
+
+
+def _inside(drawn: Tensor) -> Tensor:
+    """Return words as uniform numbers inside (0, 1)."""
+    return (((drawn >> 12) & (2**52 - 1)).to(torch.float64) + 0.5) * 2.0**-52
 
 
 def _signed(word: int) -> int:

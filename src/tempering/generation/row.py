@@ -16,9 +16,8 @@ from tempering.params import SamplingParams
 from tempering.sampling.distribution import Processed
 from tempering.sampling.draw import draw_rows
 from tempering.sampling.mirostat import first_mu, next_mu
-from tempering.sampling.noise import gumbel
+from tempering.sampling.noise import Keys
 from tempering.sampling.penalties import Context
-from tempering.sampling.plan import pays
 from tempering.sampling.rows import checked_rows
 
 Key = TypeVar("Key", bound=Hashable)
@@ -57,10 +56,7 @@ class Row:
     settings: SamplingParams = field(init=False)
 
     def __post_init__(self) -> None:
-        params = self.request.params
-        # Rows that differ in their seed only are processed together where the noise comes from outside the draw.
-        own_seed = pays(len(self.prefix.logits)) or params.xtc_probability > 0
-        self.settings = params if own_seed else replace(params, seed=0)
+        self.settings = replace(self.request.params, seed=0)  # rows that differ in their seed are processed together
 
     @property
     def begins(self) -> bool:
@@ -80,15 +76,10 @@ def draw_tokens(rows: list[Row], logits: NDArray[np.float32]) -> NDArray[np.int6
     """Draw a token for every row and note its facts; rows of equal settings are processed together."""
     if not np.isfinite(logits.max(axis=1)).all():
         checked_rows(logits)  # raises before any row has changed, and names the row
-    steps = np.array([len(row.tokens) for row in rows], dtype=np.uint64)
+    seeds = np.array([row.request.params.seed for row in rows], dtype=np.uint64)
     sequences = np.array([row.sequence for row in rows], dtype=np.uint64)
+    steps = np.array([len(row.tokens) for row in rows], dtype=np.uint64)
     tokens = np.empty(len(rows), dtype=np.int64)
-    vocabulary = logits.shape[1]
-    noise = None
-    if not pays(vocabulary):  # where kernels draw, they make only what they need of it
-        noise = np.empty((len(rows), vocabulary))
-        for seed, by_seed in _groups(rows, lambda row: row.request.params.seed).items():
-            noise[by_seed] = gumbel(seed, sequences[by_seed], steps[by_seed], vocabulary)
     for params, group in _groups(rows, lambda row: row.settings).items():
         context = None
         if params.looks_back:
@@ -96,11 +87,8 @@ def draw_tokens(rows: list[Row], logits: NDArray[np.float32]) -> NDArray[np.int6
         drawn = draw_rows(
             logits[group],
             params,
-            rows[group[0]].request.params.seed,
-            sequences[group],
-            steps[group],
+            Keys(seeds[group], sequences[group], steps[group]),
             context=context,
-            noise=None if noise is None else noise[group],
             whole=any(rows[i].shown or rows[i].begins for i in group),
         )
         tokens[group] = drawn.tokens

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from tempering.errors import ParameterError
 from tempering.params import SamplingParams
 from tempering.sampling.distribution import Processed, process
-from tempering.sampling.noise import COIN, INVERSE, gumbel, one_each, whole
+from tempering.sampling.noise import COIN, INVERSE, Keys, keys_of, one_each
 from tempering.sampling.penalties import ContextLike
-from tempering.sampling.plan import pays, plan
+from tempering.sampling.pick import winners
+from tempering.sampling.plan import pays, plan, rate_of
+from tempering.sampling.rows import checked_rows, moments, native
 
 METHODS = ("gumbel", "inverse")
 
@@ -26,7 +28,7 @@ class Draws:
         raw_logprobs: log-probabilities under the untouched logits at T=1, nats.
         processed_logprobs: log-probabilities under the settings, nats.
         entropies: of the distribution under the settings, nats.
-        state: the distribution itself; None where compiled loops drew without making it.
+        state: the distribution itself; None where the draw did without it.
     """
 
     tokens: NDArray[np.int64]
@@ -37,7 +39,10 @@ class Draws:
 
 
 def choose(processed: Processed, noise: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the winning token of each row: the argmax of log-probability plus Gumbel noise, shape [rows]."""
+    """Return the winning token of each row: the argmax of log-probability plus Gumbel noise, shape [rows].
+
+    This is the definition; draws find the same token without most of the noise (``tempering.sampling.pick``).
+    """
     return np.asarray((processed.logprobs + noise).argmax(axis=1), dtype=np.int64)
 
 
@@ -89,66 +94,77 @@ def draw(
         array(2)
     """
     params, shape = params or SamplingParams(), np.shape(logits)[:-1]
-    keys = [
-        np.broadcast_to(whole(name, value), shape).ravel() for name, value in (("sequence", sequence), ("step", step))
-    ]
-    drawn = draw_rows(logits, params, seed, *keys, context=context, method=method, facts=False)
-    return drawn.tokens.reshape(shape)
+    keys = keys_of(params.seed if seed is None else seed, sequence, step, shape)
+    return draw_rows(logits, params, keys, context=context, method=method, facts=False).tokens.reshape(shape)
 
 
 def draw_rows(
     logits: ArrayLike,
     params: SamplingParams,
-    seed: int | None,
-    sequences: NDArray[np.uint64],
-    steps: NDArray[np.uint64],
+    keys: Keys,
     *,
     context: ContextLike = None,
     method: str = "gumbel",
-    noise: NDArray[np.float64] | None = None,
     facts: bool = True,
     whole: bool = False,
 ) -> Draws:
     """Draw one token a row, with what generation notes of it.
 
-    Large vocabularies go through compiled loops, which give the same tokens (``tempering.sampling.reduce``).
+    Large vocabularies go through compiled loops (``tempering.sampling.reduce``), and rows of which nothing is cut need
+    no distribution; the tokens are the same.
 
     Args:
         logits: shape [..., vocab].
-        params: the settings.
-        seed: in [0, 2**64); ``params.seed`` unless given.
-        sequences: which text, one a row.
-        steps: which place in the text, one a row.
+        params: the settings; the seed is that of the keys.
+        keys: of the noise, one a row.
         context: earlier tokens, for the penalties.
         method: ``gumbel`` or ``inverse``.
-        noise: the rows' Gumbel noise, [rows, vocab], if it is at hand.
         facts: whether logprobs and entropies are wanted; NaN where not.
-        whole: whether the distribution itself is wanted, which compiled loops do not make.
+        whole: whether the distribution itself is wanted.
 
     Raises:
         LogitsError: a row must not be sampled.
-        ParameterError: a key is outside its range, or there is no such method.
+        ParameterError: there is no such method.
     """
     if method not in METHODS:
         raise ParameterError(f"method must be one of {', '.join(METHODS)}, got {method!r}", field="method")
-    seed = params.seed if seed is None else seed
-    if not 0 <= seed < 2**64:
-        raise ParameterError(f"seed must be in [0, 2**64), got {seed}", field="seed")
     shape, inverse = np.shape(logits), method == "inverse"
-    if noise is None and not whole and shape and pays(shape[-1]) and (way := plan(params)) is not None:
-        from tempering.sampling.reduce import Drawing, reduced_draw  # noqa: PLC0415 - loads the compiler
+    if shape and (way := plan(params)) is not None:
+        if pays(shape[-1]) and not whole:
+            from tempering.sampling.reduce import Drawing, reduced_draw  # noqa: PLC0415 - loads the compiler
 
-        drawing = Drawing(params, way, seed, sequences, steps, inverse, facts)
-        if (drawn := reduced_draw(logits, drawing, context)) is not None:
-            return drawn
-    coins = one_each(seed, sequences, steps, COIN) if "xtc" in params.active_steps() else None
+            if (drawn := reduced_draw(logits, Drawing(params, way, keys, inverse, facts), context)) is not None:
+                return drawn
+        if way.bare and not inverse and (rows := native(logits)) is not None:
+            drawn = _bare_draw(rows, logits, params.temperature, keys, facts)
+            return replace(drawn, state=process(logits, params)) if whole else drawn
+    coins = one_each(keys, COIN) if "xtc" in params.active_steps() else None
     state = process(logits, params, context, coins)
     if inverse:
-        tokens = invert(state, one_each(seed, sequences, steps, INVERSE))
+        tokens = invert(state, one_each(keys, INVERSE))
     else:
-        tokens = choose(state, gumbel(seed, sequences, steps, state.raw.shape[1]) if noise is None else noise)
+        tokens = winners(state.logprobs, keys, np.zeros(len(state.logprobs)), 1.0)
     if not facts:
-        unknown = np.full(len(tokens), np.nan)
-        return Draws(tokens, unknown, unknown, unknown)
+        return Draws(tokens, *np.full((3, len(tokens)), np.nan))
     at = np.arange(len(tokens)), tokens
     return Draws(tokens, state.raw_logprobs[at], state.logprobs[at], state.entropy, state)
+
+
+def _bare_draw(rows: NDArray[np.floating], logits: ArrayLike, temperature: float, keys: Keys, facts: bool) -> Draws:
+    """Draw from rows of which nothing is cut, at a finite temperature; ``logits`` are the rows as they came."""
+    best = rows.max(axis=1).astype(np.float64)
+    if not np.isfinite(best).all():
+        checked_rows(logits)
+    tokens = winners(rows, keys, best, rate_of(temperature)) if temperature else rows.argmax(axis=1)
+    raw, processed, entropies = np.full((3, len(rows)), np.nan)
+    if facts:
+        gap = rows[np.arange(len(rows)), tokens] - best
+        total, first = moments(rows, best, 1.0)
+        raw = gap - np.log(total)
+        if temperature == 0:
+            processed, entropies = np.zeros((2, len(rows)))
+        else:
+            total, first = (total, first) if temperature == 1 else moments(rows, best, temperature)
+            log_z = np.log(total)
+            processed, entropies = gap / temperature - log_z, np.maximum(log_z - first / total, 0.0)
+    return Draws(tokens, raw, processed, entropies)

@@ -40,12 +40,14 @@ class Plan:
         temperature: that this rule sees.
         done: the steps that the kernels have done before the plain definitions go on.
         simple: whether nothing is left but temperature and the draw.
+        bare: whether temperature and the draw are all there is, at a finite T.
     """
 
     first: str | None
     temperature: float
     done: frozenset[str]
     simple: bool
+    bare: bool
 
 
 @lru_cache(maxsize=256)
@@ -70,4 +72,10 @@ def plan(params: SamplingParams) -> Plan | None:
     if moving or joint or limit or (first is not None and first not in CUTS):
         return None
     simple = len(rules) <= 1 and not params.temperature_moves
-    return Plan(first, t, frozenset(ahead | ({first} if first else set())), simple)
+    bare = simple and not ahead and not rules and math.isfinite(t)
+    return Plan(first, t, frozenset(ahead | ({first} if first else set())), simple, bare)
+
+
+def rate_of(temperature: float) -> float:
+    """Return 1 / T, large but finite where T > 0 is too small for it."""
+    return min(1 / temperature, 1e300)

@@ -11,6 +11,7 @@ from tempering.errors import LogitsError
 
 Rows = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Totals = NDArray[np.float64]
 
 
 def checked_rows(logits: ArrayLike) -> tuple[Rows, tuple[int, ...]]:
@@ -47,6 +48,20 @@ def checked_rows(logits: ArrayLike) -> tuple[Rows, tuple[int, ...]]:
     return rows, leading
 
 
+def native(logits: ArrayLike) -> NDArray[np.floating] | None:
+    """Return logits as contiguous float32 or float64 rows; None if they are no array of numbers, or empty."""
+    array = np.asarray(logits)
+    if array.ndim == 0 or array.size == 0 or array.dtype.kind not in "fiuV":
+        return None
+    if array.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
+        # float16 and bfloat16 are exact in float32; whole numbers may not be.
+        try:
+            array = array.astype(np.float64 if array.dtype.kind in "iu" or array.dtype.itemsize > 4 else np.float32)
+        except (TypeError, ValueError):
+            return None
+    return np.ascontiguousarray(array.reshape(-1, array.shape[-1]))
+
+
 def log_softmax(scores: Rows, keep: Mask) -> Rows:
     """Return log-probabilities over the kept tokens of each row, -inf elsewhere.
 
@@ -65,3 +80,34 @@ def entropy(logprobs: Rows) -> NDArray[np.float64]:
     finite = np.where(np.isneginf(logprobs), 0.0, logprobs)
     total: NDArray[np.float64] = -(np.exp(logprobs) * finite).sum(axis=1)
     return np.maximum(total, 0.0)  # the sum of a sure row may round to -1e-17
+
+
+def moments(rows: NDArray[np.floating], best: Totals, temperature: float) -> tuple[Totals, Totals]:
+    """Return the sums of e and of e y over each row, where y = (z - best) / T and e = exp(y), each of shape [rows].
+
+    So log Z = best / T + log of the first, and the entropy is the log of the first less the second over the first.
+    The first is to the last digit what ``log_softmax`` divides by.
+
+    Args:
+        rows: logits, float32 or float64, [rows, vocab].
+        best: the largest of each row, [rows].
+        temperature: T, in (0, inf).
+
+    Example:
+        >>> total, first = moments(np.zeros((1, 4)), np.zeros(1), 1.0)
+        >>> total.tolist(), first.tolist()
+        ([4.0], [0.0])
+    """
+    total, first = np.empty((2, len(rows)))
+    at_once = max(1, 32_768 // rows.shape[1])  # what is worked on stays in cache
+    for begin in range(0, len(rows), at_once):
+        part = slice(begin, begin + at_once)
+        y = rows[part].astype(np.float64)
+        y -= best[part, None]
+        if temperature != 1:
+            with np.errstate(over="ignore"):
+                y /= temperature
+        np.maximum(y, -800.0, out=y)  # as good as nothing, and no -inf times 0
+        e = np.exp(y)
+        total[part], first[part] = e.sum(axis=1), np.einsum("ij,ij->i", e, y)
+    return total, first

@@ -12,10 +12,10 @@ from tempering.errors import ParameterError
 from tempering.params import SamplingParams
 from tempering.sampling.draw import draw
 from tempering.sampling.forks import Envelope, envelope, fork_scores, refuse_moving_sets
-from tempering.sampling.noise import gumbel, whole
+from tempering.sampling.noise import gumbel_of, keys_of
 from tempering.sampling.penalties import ContextLike
 from tempering.sampling.plan import pays
-from tempering.sampling.rows import checked_rows
+from tempering.sampling.rows import checked_rows, native
 
 Values = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ def log_z(logits: ArrayLike, temperatures: ArrayLike) -> Values:
     shape = np.shape(logits)
     if shape and pays(shape[-1]) and len(rates):
         from tempering.sampling.kernels.temperatures import masses_on_grid  # noqa: PLC0415 - loads the compiler
-        from tempering.sampling.reduce import native, scanned  # noqa: PLC0415
+        from tempering.sampling.reduce import scanned  # noqa: PLC0415
 
         if (given := native(logits)) is not None:
             rows = scanned(given, logits)
@@ -97,25 +97,24 @@ def envelope_of(scores: ArrayLike, highest: float, *, seed: int, sequence: int =
     """
     if not 0 <= highest < math.inf:
         raise ParameterError(f"highest temperature must be finite and >= 0, got {highest}", field="highest")
-    shape = np.shape(scores)
-    keys = [int(whole(name, value)) for name, value in (("seed", seed), ("sequence", sequence), ("step", step))]
+    shape, keys = np.shape(scores), keys_of(seed, sequence, step, (1,))
     if len(shape) == 1 and highest > 0 and pays(shape[-1]):
         from tempering.sampling.kernels.cuts import first_best  # noqa: PLC0415 - loads the compiler
         from tempering.sampling.kernels.temperatures import rivals  # noqa: PLC0415
-        from tempering.sampling.reduce import native, scanned  # noqa: PLC0415
+        from tempering.sampling.reduce import scanned  # noqa: PLC0415
 
         if (given := native(scores)) is not None:
             [row] = scanned(given, scores)
             ids, noise = np.empty(shape[0], np.int64), np.empty(shape[0])
             first = first_best(row)
-            key = [np.uint64(word) for word in keys]
+            key = keys.seeds[0], keys.sequences[0], keys.steps[0]
             count = rivals(row.logits, row.maxima, row.best, first, highest, *key, ids, noise)
             rising = np.argsort(ids[:count])
             ids, noise = ids[rising], noise[rising]
             found = envelope(row.logits[ids], noise, highest)
             return Envelope(ids[found.tokens], found.edges)
     [checked] = checked_rows(scores)[0]
-    return envelope(checked, gumbel(keys[0], keys[1], keys[2], len(checked)), highest)
+    return envelope(checked, gumbel_of(keys, len(checked))[0], highest)
 
 
 def draw_at(
@@ -167,14 +166,11 @@ def draw_at(
         rows = (
             np.reshape(np.asarray(logits), (-1, np.shape(logits)[-1])) if bare else fork_scores(logits, params, context)
         )
-        keys = [
-            np.broadcast_to(whole(name, value), shape).ravel()
-            for name, value in (("sequence", sequence), ("step", step))
-        ]
+        keys = keys_of(seed, sequence, step, shape).each()
         flat = out.reshape(-1, len(grid))
         highest = float(grid[finite].max())
-        for place, (row, one, at) in enumerate(zip(rows, *keys, strict=True)):
-            found = envelope_of(row, highest, seed=seed, sequence=int(one), step=int(at))
+        for place, (row, (own, text, at)) in enumerate(zip(rows, keys, strict=True)):
+            found = envelope_of(row, highest, seed=own, sequence=text, step=at)
             flat[place, finite] = found.tokens[np.searchsorted(found.edges, grid[finite], side="left")]
     for k in np.flatnonzero(~finite if lines else np.ones(len(grid), dtype=np.bool_)):
         setting = replace(params, temperature=float(grid[k]))

@@ -4,7 +4,8 @@ The model: value = f(setting) + a(prompt) + b(prompt, setting) + e. f is a Gauss
 over the coordinates of the settings; a is what a prompt has at every setting, b how prompts differ in their curves, e
 the spread of texts. Variances come from the residuals; the kernel's scale and length are averaged over a grid by their
 marginal likelihood (Rasmussen and Williams 2006, ch. 5), a constant curve among them, as the scale cannot be known from
-few settings.
+few settings. The means that f is learnt from are those of generalised least squares: prompts that two settings have in
+common tell their difference, the others add what they can.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ Whole = NDArray[np.int64]
 LENGTHS = (0.18, 0.32, 0.56, 1.0, 1.8)
 """Lengths of the kernel, as shares of the searched range."""
 
-SCALES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
-"""Scales of the curve, in standard deviations of all values."""
+SCALES = (0.4, 0.8)
+"""Scales of a curve that is not constant, in standard deviations of all values. With smaller ones as well
+every curve is taken for nearly constant where texts are few, and the choice is left to chance."""
 
 FLAT_PRIOR = 0.15
 """The prior probability that the curve is constant."""
@@ -55,7 +57,7 @@ class Means:
 
     Attributes:
         settings: the candidates that have values, ascending, shape [settings].
-        mean: the mean at each, shape [settings].
+        mean: the mean at each, by generalised least squares over prompts, shape [settings].
         covariance: of those means, for new prompts like these, shape [settings, settings].
         n: how many values each rests on, shape [settings].
         spread: standard deviation of all values.
@@ -98,14 +100,27 @@ def gather(values: ArrayLike, setting: ArrayLike, prompt: ArrayLike, coordinates
     np.add.at(total, (of, at), numbers)
     np.add.at(square, (of, at), numbers**2)
     n = count.sum(axis=0)
-    mean = total.sum(axis=0) / n
     place = np.asarray(coordinates, np.float64)[settings]
     near = np.exp(-((_distances(place, place) / INTERACTION_LENGTH) ** 2) / 2)
-    common, own, noise = _components(count, total, square, mean, near)
-    weight = count / n
-    shared = weight.T @ weight
-    covariance = shared * (common + own * near) + np.diag(noise / n)
-    return Means(settings, mean, covariance, n.astype(np.int64), float(numbers.std()) or 1e-9)
+    spread = float(numbers.std()) or 1e-9
+    common, own, noise = _components(count, total, square, total.sum(axis=0) / n, near)
+    mean, covariance = _generalised(count, total, common + own * near, np.maximum(noise, (1e-4 * spread) ** 2))
+    return Means(settings, mean, covariance, n.astype(np.int64), spread)
+
+
+def _generalised(count: Values, total: Values, shared: Values, noise: Values) -> tuple[Values, Values]:
+    """Return the generalised least-squares means and their covariance, prompt by prompt."""
+    settings = count.shape[1]
+    information, weighted = np.zeros((settings, settings)), np.zeros(settings)
+    for n, y in zip(count, total, strict=True):
+        at = np.flatnonzero(n)
+        block = np.ix_(at, at)
+        own: Values = np.linalg.inv(shared[block] + np.diag(noise[at] / n[at]))
+        information[block] += own
+        weighted[at] += own @ (y[at] / n[at])
+    covariance: Values = np.linalg.inv(information)
+    mean: Values = covariance @ weighted
+    return mean, covariance
 
 
 def _components(

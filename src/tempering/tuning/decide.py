@@ -25,6 +25,7 @@ class Choice:
     Attributes:
         best: the candidate with the least expected regret.
         regret: expected regret of every candidate, in units of the objective, shape [candidates].
+        lost: regret of every candidate under each drawn curve, shape [draws, candidates].
         optima: for each drawn curve, its best candidate, shape [draws].
         low: lower end of the interval that holds the best T.
         high: upper end.
@@ -40,6 +41,7 @@ class Choice:
 
     best: int
     regret: Values
+    lost: Values
     optima: NDArray[np.int64]
     low: float
     high: float
@@ -83,6 +85,7 @@ def decide(beliefs: Mapping[str, Belief], goal: Goal, space: Space, *, confidenc
     return Choice(
         best=best,
         regret=expected,
+        lost=regret,
         optima=optima,
         low=min(low, space.settings[best].temperature),
         high=max(high, space.settings[best].temperature),

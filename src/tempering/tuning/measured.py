@@ -74,7 +74,7 @@ def check_goal(goal: Goal, provides: Provides) -> None:
                 f"the goal needs {name}, and the task has neither expected answers nor a grader; without them only "
                 "accuracy on a model with logits gets a (label-free) suggestion"
             )
-        if needs & {"entropies", "model"} and not provides.logits:
+        if needs & {"entropies", "reading", "model"} and not provides.logits:
             raise GoalError(f"the goal needs {name}, which takes full logits; a server gives text")
         if "corpus" in needs and not provides.corpus:
             raise GoalError(f"the goal needs {name}, and it is not known what this model was trained on")

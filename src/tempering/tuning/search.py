@@ -1,9 +1,9 @@
 """The sequential search: an even grid with paired noise, then the budget near the best. Knows evaluators, no models.
 
-Every setting is asked for the same texts in the same order (the first so many of one fixed list of prompt and group),
-so two settings are always compared on common prompts and common noise. After each round the curves are believed anew;
-the next texts go to settings that a drawn curve holds to be the best, half of them to its rival (top-two Thompson
-sampling, Russo 2020). A setting that is clearly worse is no longer drawn, which is how it is dropped.
+All settings of a round are asked for the same texts (prompt and noise), so they are compared pair by pair, and every
+round takes the next texts of one fixed list, so that the curves rest on all prompts. After each round the curves are
+believed anew; the next texts go where the least regret is expected once they are there (the knowledge gradient, Frazier
+et al. 2009). A setting that is clearly worse teaches nothing of the best: that is how it is dropped.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tempering.errors import GoalError
 from tempering.tuning.curve import Belief, Means, believe, gather
@@ -26,8 +27,11 @@ ROUNDS = 10
 FIRST_SHARE = 0.45
 """Of the texts of the search, this share goes to the even grid."""
 
-CHUNKS = 5
+CHUNKS = 2
 """So many settings get texts in a round."""
+
+PLACES, SIMULATED = 20, 32
+"""Settings that are weighed against each other in a round, and answers imagined of each."""
 
 LEAST = 3
 """Texts at a setting of the grid below which nothing can be said."""
@@ -39,11 +43,13 @@ class Seen:
 
     Attributes:
         told: every answer, in the order asked.
-        counts: how many texts of the common list each setting has had.
+        begin: where in the common list of texts the next round begins.
+        once: prompts asked for at a setting that repeats itself.
     """
 
     told: list[Told] = field(default_factory=list)
-    counts: dict[int, int] = field(default_factory=dict)
+    begin: int = 0
+    once: dict[int, set[int]] = field(default_factory=dict)
 
     @property
     def samples(self) -> int:
@@ -150,9 +156,12 @@ def search(
         if decided or units < 1 or rounds_left == 0:
             return Found(choice, beliefs, means, seen, decided)
         full = {
-            i for i, s in enumerate(space.settings) if evaluator.repeats(s) and seen.counts.get(i, 0) >= len(prompts)
+            i
+            for i, s in enumerate(space.settings)
+            if evaluator.repeats(s) and len(seen.once.get(i, ())) >= len(prompts)
         }
-        wanted = _allocate(choice, max(1, units // rounds_left), full, generator)
+        curves = np.stack([beliefs[name].draws / means[name].spread for name in beliefs])
+        wanted = _allocate(choice, curves, max(1, units // rounds_left), full, generator)
         if not wanted:
             return Found(choice, beliefs, means, seen, decided)
         _ask(evaluator, space, seen, wanted, prompts)
@@ -165,15 +174,17 @@ def _settled(goal: Goal, choice: Choice) -> bool:
 
 
 def _ask(evaluator: Evaluator, space: Space, seen: Seen, more: dict[int, int], prompts: Sequence[int]) -> None:
-    """Ask for the next so many texts of the common list at each setting."""
+    """Ask for the next so many texts of the common list at each setting, the same ones at all of them."""
     asks = []
     for index, count in more.items():
-        begin = seen.counts.get(index, 0)
-        end = begin + count
-        if evaluator.repeats(space.settings[index]):
-            end = min(end, len(prompts))
-        asks += [Ask(space.settings[index], prompts[u % len(prompts)], u // len(prompts)) for u in range(begin, end)]
-        seen.counts[index] = end
+        setting = space.settings[index]
+        texts = [(prompts[u % len(prompts)], u // len(prompts)) for u in range(seen.begin, seen.begin + count)]
+        if evaluator.repeats(setting):
+            known = seen.once.setdefault(index, set())
+            texts = [(p, 0) for p in dict.fromkeys(p for p, _ in texts) if p not in known]
+            known.update(p for p, _ in texts)
+        asks += [Ask(setting, p, group) for p, group in texts]
+    seen.begin += max(more.values())
     seen.told += evaluator.evaluate(asks)
 
 
@@ -192,15 +203,34 @@ def _believe(seen: Seen, goal: Goal, space: Space, seed: int) -> tuple[dict[str,
     return beliefs, means
 
 
-def _allocate(choice: Choice, units: int, full: set[int], generator: np.random.Generator) -> dict[int, int]:
-    """Return how many texts the next settings get; those in ``full`` have no other text to give."""
-    size = max(1, -(-units // CHUNKS))
+def _allocate(
+    choice: Choice, curves: NDArray[np.float64], units: int, full: set[int], generator: np.random.Generator
+) -> dict[int, int]:
+    """Return how many texts the next settings get: those after which the least regret is to be expected.
+
+    An answer is imagined by taking one drawn curve for true and adding noise; the drawn curves are then weighed by how
+    well they agree with it. ``curves`` are those of each measure, in standard deviations of a text, shape [measures,
+    draws, candidates]; settings in ``full`` have no other text to give.
+    """
+    counts = np.bincount(choice.optima, minlength=len(choice.regret))
+    likely = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i] and int(i) not in full][:PLACES]
+    if not likely:
+        return {}
+    truth = generator.choice(curves.shape[1], size=SIMULATED, replace=False)
+    size = -(-units // CHUNKS)
+    belief = np.zeros((SIMULATED, curves.shape[1]))
     wanted: dict[int, int] = {}
-    optima = [int(best) for best in choice.optima if int(best) not in full]
-    while units > 0 and optima:
-        leader = optima[generator.integers(len(optima))]
-        rivals = [best for best in optima if best != leader]
-        chosen = rivals[generator.integers(len(rivals))] if rivals and generator.random() < 0.5 else leader
+    for _ in range(CHUNKS):
+        noise = generator.standard_normal((len(curves), SIMULATED)) / np.sqrt(size)
+        options = []
+        for place in likely:
+            imagined = curves[:, truth, place] + noise
+            unlike = ((imagined[:, :, None] - curves[:, None, :, place]) ** 2).sum(axis=0)
+            after = belief - unlike * size / 2
+            weight = np.exp(after - after.max(axis=1, keepdims=True))
+            weight /= weight.sum(axis=1, keepdims=True)
+            options.append((float((weight @ choice.lost).min(axis=1).mean()), place, after))
+        _, chosen, belief = min(options, key=lambda option: option[:2])
         wanted[chosen] = wanted.get(chosen, 0) + min(size, units)
-        units -= size
-    return wanted
+        units -= min(size, units)
+    return {place: count for place, count in wanted.items() if count}

@@ -6,18 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempering.sampling.kernels.compiler import compiled
-from tempering.sampling.kernels.floats import exp2
-from tempering.sampling.kernels.mass import masses
-from tempering.sampling.kernels.philox import GUMBEL_BOUND, ZERO, block, uniform
+from tempering.sampling.kernels.philox import GUMBEL_BOUND, OF_GROUPS, ZERO, block, earliest, gumbel_after
 from tempering.sampling.kernels.scan import BLOCK
+from tempering.sampling.noise import GROUP
+from tempering.sampling.pick import SLACK
 
 
 @compiled
 def _floor(spare: float) -> np.uint64:
-    """Return a word below which 1 - u exceeds ``spare``, a little lower than need be."""
-    if spare >= 1.0:
-        return np.uint64(0)
-    return np.uint64((1.0 - spare) * 18446744073709547520.0 * (1.0 - 1e-15))
+    """Return a word below which no group arrives by the time ``spare``, a little lower than need be.
+
+    The earliest of a group is -log(u) / GROUP >= (1 - u) / GROUP: most groups are left out without a logarithm.
+    """
+    if spare * GROUP >= 1.0:
+        return ZERO
+    return np.uint64((1.0 - spare * GROUP) * 18446744073709547520.0 * (1.0 - 1e-15))
+
+
+@compiled
+def _word(quad: tuple[np.uint64, np.uint64, np.uint64, np.uint64], at: np.int64) -> np.uint64:
+    return quad[0] if at == 0 else quad[1] if at == 1 else quad[2] if at == 2 else quad[3]
 
 
 @compiled
@@ -36,33 +44,44 @@ def gumbel_of_row(
 
     Of a row that is cut, tokens above the logit ``at`` take part, and those equal to it with id <= ``last``.
 
-    No Gumbel number exceeds 36.75, so blocks that would need a larger one are not read. Of the others the random words
-    are made, but a logarithm is taken only where g > t is possible: g <= -log(1 - u), so 1 - u < exp(-t).
+    One random word is made for each group; the group's tokens are looked at only where its largest noise, with the
+    largest logit of their block, may reach the best so far.
     """
     winner, value = np.int64(-1), -np.inf
-    first = np.int64(np.argmax(maxima))
+    home = np.int64(np.argmax(maxima))
     for turn in range(-1, maxima.shape[0]):
-        b = first if turn < 0 else np.int64(turn)
-        if (
-            (turn == first)
-            or (maxima[b] - best) * rate + GUMBEL_BOUND < value
-            or maxima[b] == -np.inf
-            or maxima[b] < at
-        ):
+        b = home if turn < 0 else np.int64(turn)
+        gap = (maxima[b] - best) * rate
+        if turn == home or gap + GUMBEL_BOUND < value or maxima[b] == -np.inf or maxima[b] < at:
             continue
         end = min((b + 1) * BLOCK, row.shape[0])
-        floor = _floor(np.exp((maxima[b] - best) * rate - value))
-        for start in range(b * BLOCK, end, 4):
-            w0, w1, w2, w3 = block(seed, sequence, step, np.uint64(start >> 2))
-            if (w0 >= floor) | (w1 >= floor) | (w2 >= floor) | (w3 >= floor):
-                for j in range(start, min(start + 4, end)):
-                    word = w0 if j == start else w1 if j == start + 1 else w2 if j == start + 2 else w3
-                    kept = row[j] > at or (row[j] == at and j <= last)
-                    if word >= floor and kept and row[j] > -np.inf:
-                        score = (np.float64(row[j]) - best) * rate - np.log(-np.log(uniform(word)))
+        floor = _floor(np.exp(gap - value))
+        for quad in range(b * BLOCK // (4 * GROUP), -(-end // (4 * GROUP))):
+            words = block(seed, sequence, step, np.uint64(quad), OF_GROUPS)
+            if max(words[0], words[1], words[2], words[3]) < floor:
+                continue
+            for k in range(4):
+                start = (4 * quad + k) * GROUP
+                word = _word(words, k)
+                if word < floor or start >= end:
+                    continue
+                first, place = earliest(word)
+                most = -np.log(first)
+                if gap + most < value - SLACK:
+                    continue
+                for turn_of in range(-1, min(GROUP, end - start)):
+                    # The earliest first: it needs no other word, and may rule the rest out.
+                    j = start + (place if turn_of < 0 else np.int64(turn_of))
+                    if (turn_of == place) or j >= end:
+                        continue
+                    z = np.float64(row[j])
+                    if (z - best) * rate + most < value - SLACK or z == -np.inf:
+                        continue
+                    if z > at or (z == at and j <= last):
+                        score = (z - best) * rate + gumbel_after(seed, sequence, step, j, first, place)
                         if score > value or (score == value and j < winner):
-                            winner, value = np.int64(j), score
-                floor = _floor(np.exp((maxima[b] - best) * rate - value))
+                            winner, value = j, score
+                floor = _floor(np.exp(gap - value))
     return winner
 
 
@@ -76,59 +95,28 @@ def gumbel_among(
     sequence: np.uint64,
     step: np.uint64,
 ) -> np.int64:
-    """Return the winner among some tokens, given by rising ids, which share their blocks of noise.
+    """Return the winner among some tokens, given by rising ids, which share the words of their groups.
 
     No token scores more than its noise, so a word too small for the best score so far needs no logarithm.
     """
-    winner, value, last, floor = np.int64(-1), -np.inf, np.int64(-1), ZERO
-    w0, w1, w2, w3 = ZERO, ZERO, ZERO, ZERO
+    winner, value, floor = np.int64(-1), -np.inf, ZERO
+    quad, group, words, word = np.int64(-1), np.int64(-1), (ZERO, ZERO, ZERO, ZERO), ZERO
+    first, place, most = 0.0, np.int64(0), np.inf
     for i in range(ids.shape[0]):
         j = ids[i]
-        if j >> 2 != last:
-            last = j >> 2
-            w0, w1, w2, w3 = block(seed, sequence, step, np.uint64(last))
-        word = w0 if j & 3 == 0 else w1 if j & 3 == 1 else w2 if j & 3 == 2 else w3
-        if word >= floor:
-            score = (np.float64(row[j]) - best) * rate - np.log(-np.log(uniform(word)))
+        if j // GROUP != group:
+            group = j // GROUP
+            if group >> 2 != quad:
+                quad = group >> 2
+                words = block(seed, sequence, step, np.uint64(quad), OF_GROUPS)
+            word = _word(words, group & 3)
+            if word >= floor:
+                first, place = earliest(word)
+                most = -np.log(first)
+        gap = (np.float64(row[j]) - best) * rate
+        if word >= floor and gap + most >= value - SLACK:
+            score = gap + gumbel_after(seed, sequence, step, j, first, place)
             if score > value:
                 winner, value = j, score
                 floor = _floor(np.exp(-value))
     return winner
-
-
-@compiled
-def inverse_among(row: NDArray[np.floating], ids: NDArray[np.int64], best: float, scale: float, u: float) -> np.int64:
-    """Return the first of some tokens at which their running sum exceeds u of all."""
-    total, running = 0.0, 0.0
-    for i in range(ids.shape[0]):
-        total += exp2((np.float64(row[ids[i]]) - best) * scale)
-    for i in range(ids.shape[0]):
-        running += exp2((np.float64(row[ids[i]]) - best) * scale)
-        if running > u * total:
-            return ids[i]
-    return ids[ids.shape[0] - 1]
-
-
-@compiled
-def inverse_of_row(
-    row: NDArray[np.floating], maxima: NDArray[np.float64], best: float, scale: float, u: float
-) -> np.int64:
-    """Return the first token, by id, at which the running sum of 2^((z - best) scale) exceeds u of all."""
-    sums = np.empty(maxima.shape[0])
-    for exact in (False, True):
-        total, off = masses(row, maxima, best, scale, exact, sums)
-        before, b = 0.0, 0
-        while b < sums.shape[0] - 1 and before + sums[b] <= u * total:
-            before, b = before + sums[b], b + 1
-        if not exact and (u * total - before <= off or before + sums[b] - u * total <= off):
-            continue
-        found = np.int64(-1)
-        for j in range(b * BLOCK, min((b + 1) * BLOCK, row.shape[0])):
-            if row[j] > -np.inf:
-                found, after = np.int64(j), before + exp2((np.float64(row[j]) - best) * scale)
-                if after > u * total:
-                    break
-                before = after
-        if exact or (after - u * total > off and u * total - before > off):
-            break
-    return found

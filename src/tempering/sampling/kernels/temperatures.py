@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from tempering.sampling.kernels.compiler import compiled
 from tempering.sampling.kernels.floats import exp2
 from tempering.sampling.kernels.mass import LOG2_E
-from tempering.sampling.kernels.philox import GUMBEL_BOUND, block, uniform
+from tempering.sampling.kernels.philox import GUMBEL_BOUND, OF_GROUPS, block, earliest, gumbel_after
 from tempering.sampling.kernels.scan import BLOCK
+from tempering.sampling.noise import GROUP
+from tempering.sampling.pick import SLACK
 
 
 @compiled
@@ -65,35 +67,39 @@ def rivals(
 
     Tokens are lines z + T g. Between the winner at T = 0 and the best seen so far at the highest T, a line that is
     below at both ends can come out on top only if it does so where those two cross. So the noise that a token needs is
-    known before it is made: where even the largest would be too small, blocks are not read and logarithms not taken.
+    known before it is made: where not even the largest of its group is enough, none is made.
     """
-    words = block(seed, sequence, step, np.uint64(first >> 2), np.uint64(0))
-    g0, count = -np.log(-np.log(uniform(words[first & 3]))), np.int64(0)
+    words = block(seed, sequence, step, np.uint64(first // GROUP >> 2), OF_GROUPS)
+    early, place = earliest(words[first // GROUP & 3])
+    g0, count = gumbel_after(seed, sequence, step, first, early, place), np.int64(0)
     top, crossing = best + highest * g0, highest
     home = first // BLOCK
     for turn in range(-1, maxima.shape[0]):
         b = home if turn < 0 else np.int64(turn)
         if turn == home or maxima[b] == -np.inf:
             continue
+        needed = min(g0 + (best - maxima[b]) / crossing, (top - maxima[b]) / highest)
+        if needed > GUMBEL_BOUND:
+            continue
         end = min((b + 1) * BLOCK, row.shape[0])
-        spare, stale = 1.0, True
-        for start in range(b * BLOCK, end, 4):
-            if stale:
-                needed = min(g0 + (best - maxima[b]) / crossing, (top - maxima[b]) / highest)
-                if needed > GUMBEL_BOUND:
-                    break
-                spare, stale = np.exp(-needed), False
-            w0, w1, w2, w3 = block(seed, sequence, step, np.uint64(start >> 2), np.uint64(0))
-            for j in range(start, min(start + 4, end)):
-                u = uniform(w0 if j == start else w1 if j == start + 1 else w2 if j == start + 2 else w3)
-                if 1.0 - u <= spare and row[j] > -np.inf and j != first:
-                    g, z = -np.log(-np.log(u)), np.float64(row[j])
-                    if g > g0 + (best - z) / crossing or z + highest * g > top:
-                        ids[count], noise[count] = j, g
-                        count += np.int64(1)
-                        if z + highest * g > top:
-                            top = z + highest * g
-                            crossing = (best - z) / (g - g0) if best > z else crossing
-                            stale = True
+        for start in range(b * BLOCK, end, GROUP):
+            group = start // GROUP
+            if group & 3 == 0:
+                words = block(seed, sequence, step, np.uint64(group >> 2), OF_GROUPS)
+            early, place = earliest(words[group & 3])
+            most = SLACK - np.log(early)
+            if most < min(g0 + (best - maxima[b]) / crossing, (top - maxima[b]) / highest):
+                continue
+            for j in range(start, min(start + GROUP, end)):
+                z = np.float64(row[j])
+                if j == first or not (z > -np.inf and (most > g0 + (best - z) / crossing or z + highest * most > top)):
+                    continue
+                g = gumbel_after(seed, sequence, step, j, early, place)
+                if g > g0 + (best - z) / crossing or z + highest * g > top:
+                    ids[count], noise[count] = j, g
+                    count += np.int64(1)
+                    if z + highest * g > top:
+                        top = z + highest * g
+                        crossing = (best - z) / (g - g0) if best > z else crossing
     ids[count], noise[count] = first, g0
     return count + np.int64(1)
