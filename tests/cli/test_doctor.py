@@ -19,7 +19,8 @@ def test_it_answers_in_words_and_in_json() -> None:
     assert "Is T = 0 greedy and repeatable?\n      yes, as far as seen: 12 of 12 texts agree" in words.stdout
     assert "(share [0.76, 1.00])" in words.stdout
     found = json.loads(_doctor(*options, "--json").stdout)
-    assert [finding["key"] for finding in found["findings"]] == ["temperature_acts", "greedy_repeatable", "seed_holds"]
+    keys = ["temperature_acts", "greedy_repeatable", "seed_holds", "noise_floor", "vocabulary", "chat", "context"]
+    assert [finding["key"] for finding in found["findings"]] == [*keys, "batching_pays"]
     assert found["findings"][1]["evidence"]["n"] == 12
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tempering.errors import PromptError
-from tempering.generation.prompts import Prefixes, encoded_prompt
+from tempering.errors import ModelError, PromptError
+from tempering.generation.prompts import Prefixes, encoded_prompt, read_prompt
 from tempering.models.base import Prefix
 from tempering.models.onnx import OnnxModel
 
@@ -56,3 +57,11 @@ def test_a_prompt_leaves_room_for_a_token(model: OnnxModel) -> None:
         encoded_prompt(model, "")
     with pytest.raises(PromptError, match="context of embedded holds 512"):
         encoded_prompt(model, "word " * 600)
+
+
+def test_logits_that_are_not_those_of_the_vocabulary_are_refused(model: OnnxModel) -> None:
+    other = object.__new__(OnnxModel)
+    other.__dict__ |= model.__dict__
+    other.info = replace(model.info, vocabulary=4000)
+    with pytest.raises(ModelError, match="says that it has 4000 tokens, but gives 4096 logits"):
+        read_prompt(other, "Once")

@@ -22,10 +22,16 @@ class Handler(BaseHTTPRequestHandler):
     server: FaultServer
 
     def do_GET(self) -> None:
+        if self.path in self.server.pages:
+            self.give(200, self.server.pages[self.path])
+            return
         if self.path != "/v1/models":
             self.give(404, {"error": {"message": "not here"}})
             return
-        models = [{"id": name, "object": "model", "owned_by": self.server.owner} for name in self.server.models]
+        models = [
+            {"id": name, "object": "model", "owned_by": self.server.owner} | self.server.facts
+            for name in self.server.models
+        ]
         self.give(200, {"object": "list", "data": models})
 
     def do_POST(self) -> None:
@@ -68,6 +74,8 @@ class FaultServer(ThreadingHTTPServer):
         seen: path, body and headers of every POST.
         owner: what the list of models says of the owner, from which the kind of server is told.
         models: the names of the models.
+        facts: what the list says of each model besides.
+        pages: path to what else is answered to a GET.
     """
 
     daemon_threads = True
@@ -78,6 +86,8 @@ class FaultServer(ThreadingHTTPServer):
         self.usual: Behaviour = self.write()
         self.seen: list[tuple[str, dict[str, Any], dict[str, str]]] = []
         self.owner, self.models = "vllm", ["m"]
+        self.facts: dict[str, Any] = {}
+        self.pages: dict[str, Any] = {}
         self.lock, self.released = threading.Lock(), threading.Event()
 
     @property

@@ -61,7 +61,7 @@ def test_each_kind_is_recognised() -> None:
         ("vllm", {"top_k": 5, "top_p": 0.9, "order": "sglang"}, "one after the other; say so with --order vllm"),
         ("vllm", {"top_p": 0.9, "order": "exllamav3"}, "the last token of top_p"),
         ("openai", {"temperature": 0.5, "top_p": 0.9}, "nobody says in which order"),
-        ("ollama", {"temperature": 0.5, "top_p": 0.9, "order": "mlx-lm"}, "does temperature before top_p"),
+        ("ollama", {"temperature": 0.5, "top_p": 0.9, "order": "mlx-lm"}, "nobody says in which order Ollama"),
     ],
 )
 def test_what_would_mean_something_else_is_refused(kind: str, settings: dict[str, Any], said: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,16 +14,16 @@ import pytest
 
 import tempering
 from tempering import SamplingParams
-from tempering.errors import ServerError
+from tempering.errors import ChatTemplateError, ServerError
 from tempering.models.address import Address
 from tempering.models.answers import Piece
-from tempering.models.base import TextInfo, conversation
+from tempering.models.base import Message, TextInfo, conversation
 from tempering.models.dialects import DIALECTS
-from tempering.models.onnx import OnnxModel
+from tempering.models.onnx import OnnxBatch, OnnxModel
 from tempering.models.openai import OpenAIModel
 from tempering.study.findings import fewer_kinds
 from tempering.study.probe import probe_logits, probe_model
-from tempering.study.server_probe import probe_server
+from tempering.study.server_probe import fingerprint_of, probe_server
 
 LOGITS = 1.2 * np.log(1 / np.arange(1, 301)) + np.sin(np.arange(300))
 RANKED = np.argsort(-LOGITS)
@@ -35,6 +37,7 @@ class Sampler(OpenAIModel):
         self.address = Address.of("http://sampler/v1#m")
         self.dialect, self.kind, self.model = DIALECTS["vllm"], "vllm", "m"
         self.concurrency, self.group, self.logprobs = 4, 1, None
+        self.listed: dict[str, Any] = {}
         self.info = TextInfo("http://sampler/v1#m", "http://sampler/v1#m", {})
 
     def ask(self, prompt_body: dict[str, Any], *, tokens: int) -> tuple[list[Piece], Any]:
@@ -142,6 +145,59 @@ def test_equal_groups_are_rarely_told_apart() -> None:
 
 def test_the_embedded_model_is_exact(model: OnnxModel) -> None:
     found = probe_logits(model, repeats=6, max_tokens=12)
-    assert [finding.verdict for finding in found.findings] == ["yes", "yes", "yes"]
+    answers = {finding.key: finding.verdict for finding in found.findings if finding.key != "batching_pays"}
+    assert answers == {
+        "temperature_acts": "yes",
+        "greedy_repeatable": "yes",
+        "seed_holds": "yes",
+        "noise_floor": found.finding("noise_floor").verdict,
+        "vocabulary": "yes",
+        "chat": "no",
+        "context": "yes",
+    }
     assert found.finding("seed_holds").evidence["equal"] == 6
     assert "all 4096 logits" in found.finding("temperature_acts").answer
+    floor = found.finding("noise_floor").evidence
+    assert floor["steps"] == 12
+    assert floor["largest"] < 1e-3 < floor["closest"]
+    assert found.finding("vocabulary").evidence["logits"] == model.info.vocabulary
+    assert found.finding("context").evidence["context"] == model.info.context
+    assert set(found.finding("batching_pays").evidence["rates"]) == {"1", "16"}
+
+
+class Odd(OnnxModel):
+    """A model that moves in a batch, ends texts with ids that it has not, and takes no system's message."""
+
+    def __init__(self, model: OnnxModel) -> None:
+        self.__dict__ |= model.__dict__
+        self.info = replace(model.info, end_tokens=(0, 5000))
+
+    def batch(self, size: int) -> OnnxBatch:
+        batch, step = super().batch(size), OnnxBatch.step
+        batch.step = lambda tokens: step(batch, tokens) + (0.25 if size > 1 else 0)  # type: ignore[method-assign]
+        return batch
+
+    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+        if len(messages) > 1:
+            raise ChatTemplateError("no system messages")
+        return self.encode(messages[0].content)
+
+
+def test_what_is_odd_about_a_model_is_said(model: OnnxModel) -> None:
+    found = probe_logits(Odd(model), repeats=2, max_tokens=4)
+    floor, vocabulary, chat = (found.finding(key) for key in ("noise_floor", "vocabulary", "chat"))
+    assert (floor.verdict, vocabulary.verdict, chat.verdict) == ("no", "no", "yes")
+    assert floor.evidence["largest"] == pytest.approx(0.25, abs=1e-3)
+    assert "4096 logits, 2 ids end a text, of which it has 1" in vocabulary.answer
+    assert chat.answer == "yes: its template takes a user's message; no system messages"
+
+
+def test_a_fingerprint_tells_weights_apart() -> None:
+    first, again, other = Sampler(), Sampler(), Sampler(overrides={"top_k": 1, "min_p": 0.0, "temperature": 9.0})
+    other.listed = {"root": "other"}
+    before = fingerprint_of(first)
+    assert before == fingerprint_of(again)
+    assert set(before) == {"greedy"}
+    assert fingerprint_of(other) | before == {"listed": '{"root": "other"}'} | before
+    assert "greedy" not in fingerprint_of(Sampler(flickers=True))
+    assert fingerprint_of(Sampler(refuses=(0.0,))) == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,12 +18,15 @@ import polars as pl
 import pytest
 
 from tempering.errors import PlanError, PromptError, RunFormatError, StoreError
-from tempering.models.base import Answer, Served, TextInfo, TextRequest
+from tempering.models.base import Answer, LogitsModel, Served, TextInfo, TextRequest
 from tempering.models.onnx import OnnxModel
+from tempering.study import run
 from tempering.study.analysis import load_results
+from tempering.study.audit import AUDIT
 from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan, make_plan
 from tempering.study.run import Progress, _generate_missing, forecast, requests_of, run_study
+from tempering.study.steps import Steps, real_steps
 from tempering.study.store import RUN, SAMPLES, open_store, read_completions
 
 
@@ -101,6 +105,49 @@ def test_a_complete_run_generates_nothing(finished: Path, model: OnnxModel, plan
     run_study(plan, model, finished, on_progress=seen.append)
     assert (finished / SAMPLES).read_bytes() == before
     assert [(p.samples, p.total, p.work) for p in seen] == [(12, 12, 1.0)]
+
+
+def test_what_a_run_has_found_of_the_model_is_found_once(
+    finished: Path, model: OnnxModel, plan: StudyPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    found, asked = (folder / AUDIT).read_bytes(), list[StudyPlan]()
+
+    def counted(model: LogitsModel, plan: StudyPlan) -> Steps:
+        asked.append(plan)
+        return real_steps(model, plan)
+
+    monkeypatch.setattr(run, "real_steps", counted)
+    run_study(plan, model, folder)
+    assert not asked
+    for damage in (b"{", None):
+        (folder / AUDIT).unlink() if damage is None else (folder / AUDIT).write_bytes(damage)
+        run_study(plan, model, folder)
+        assert (folder / AUDIT).read_bytes() == found
+    assert len(asked) == 2
+    record = json.loads((folder / RUN).read_text())
+    record["manifest"]["tempering"] = "0.0.0"
+    (folder / RUN).write_text(json.dumps(record))
+    run_study(plan, model, folder)
+    assert len(asked) == 3, "another version of the library may find something else"
+
+
+def test_other_weights_of_a_server_are_refused(plan: StudyPlan, tmp_path: Path) -> None:
+    def manifest(**fingerprint: str) -> RunManifest:
+        return RunManifest(model="http://m/v1#m", fingerprint=fingerprint)
+
+    with open_store(tmp_path / "run", plan, manifest(listed="{}", greedy="a", build="1")):
+        pass
+    for same in (manifest(listed="{}", greedy="a", build="2"), manifest(greedy="a"), manifest()):
+        with open_store(tmp_path / "run", plan, same) as store:
+            assert store.manifest.fingerprint["greedy"] == "a"
+    for other, said in ((manifest(greedy="b"), "writes another text at T = 0"), (manifest(listed="[]"), "other facts")):
+        with (
+            pytest.raises(PlanError, match=rf"begun with other weights: http://m/v1#m.*{said}"),
+            open_store(tmp_path / "run", plan, other),
+        ):
+            pass
 
 
 def test_progress_rises_to_one(model: OnnxModel, plan: StudyPlan, tmp_path: Path) -> None:

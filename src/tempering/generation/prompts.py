@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tempering.errors import ChatTemplateError, PromptError
+from tempering.errors import ChatTemplateError, ModelError, PromptError
 from tempering.models.base import ChatModel, LogitsModel, Model, Prefix, PromptText, require_logits
 
 
@@ -37,9 +37,16 @@ def read_prompt(model: Model, prompt: PromptText) -> Prefix:
         PromptError: the prompt is empty or fills the model's context.
         ChatTemplateError: the prompt is a conversation, and the model has no template or its template refuses it.
         NoLogitsError: the model gives text only.
+        ModelError: it gives not one logit for each token of its vocabulary.
     """
     model = require_logits(model)
-    return model.prefill(encoded_prompt(model, prompt))
+    prefix = model.prefill(encoded_prompt(model, prompt))
+    if len(prefix.logits) != model.info.vocabulary:
+        raise ModelError(
+            f"{model.info.name}: says that it has {model.info.vocabulary} tokens, but gives {len(prefix.logits)} "
+            "logits; its tokenizer and its weights do not belong together"
+        )
+    return prefix
 
 
 def encoded_prompt(model: LogitsModel, prompt: PromptText) -> list[int]:

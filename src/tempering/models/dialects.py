@@ -119,7 +119,7 @@ DIALECTS: Mapping[str, Dialect] = {
         title="Ollama",
         words=_same("temperature", "top_p"),
         always={"frequency_penalty": 0, "presence_penalty": 0},
-        order=("temperature", "top_p"),
+        # no order: its own engine applies T before top-p, its llama.cpp runner after, and it depends on the model which
         unsettable="top_k (40 by default), min_p and repeat_penalty are the Modelfile's",
         concurrency=4,
     ),

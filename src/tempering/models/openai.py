@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any
+from urllib.parse import urlsplit
 
 from tempering.errors import ParameterError, ServerError, UnknownModelError
 from tempering.models.address import NUMBERS, Address
@@ -33,6 +34,9 @@ def load_https(rest: str) -> OpenAIModel:
     """Return the model at an address without its ``https:``; see ``OpenAIModel``."""
     return OpenAIModel(f"https:{rest}")
 
+
+WEIGHTS = {"root", "parent", "meta"}
+"""What a list of models may say of the weights; when a server was started (``created``) says nothing of them."""
 
 Job = list[tuple[int, TextRequest]]
 """Requests with their indices that are sent as one."""
@@ -75,10 +79,15 @@ class OpenAIModel:
             retries=5 if numbers["retries"] is None else numbers["retries"],
             budget=self.budget,
         )
-        owners, models = self._listed(kind is not None and bool(address.model))
-        self.kind = kind or recognise(owners)
+        entries = self._listed(kind is not None and bool(address.model))
+        models = [str(entry["id"]) for entry in entries]
+        self.kind = kind or recognise([str(entry.get("owned_by")) for entry in entries])
+        if kind is None and self.kind == "openai" and self._is_ollama():
+            self.kind = "ollama"
         self.dialect = self._dialect(address.options.get("order"))
         self.model = self._chosen(models)
+        own = next((entry for entry in entries if str(entry["id"]) == self.model), {})
+        self.listed = _weights(own, self.kind)
         self.concurrency = numbers["concurrency"] or self.dialect.concurrency
         self.group = numbers["n"] or 1
         self.logprobs = numbers["logprobs"]
@@ -229,20 +238,31 @@ class OpenAIModel:
         )
         events.put((index, answer))
 
-    def _listed(self, may_lack: bool) -> tuple[list[str], list[str]]:
-        """Return the owners and the names of the server's models."""
+    def _listed(self, may_lack: bool) -> list[dict[str, Any]]:
+        """Return what the server lists of its models."""
         try:
             content = self.transport.get("/models").content
         except ServerError as problem:
             if may_lack and problem.status in {404, 405, 501}:
-                return [], []
+                return []
             raise
         models: Any = content.get("data") if isinstance(content, dict) else None
-        try:
-            return [str(model.get("owned_by")) for model in models], [str(model["id"]) for model in models]
-        except (AttributeError, KeyError, TypeError):
+        if not isinstance(models, list) or not all(isinstance(model, dict) and "id" in model for model in models):
             where = f"{self.address.base}/models"
-            raise ServerError(f"{where} is not a list of models; is it an OpenAI-compatible server?") from None
+            raise ServerError(f"{where} is not a list of models; is it an OpenAI-compatible server?")
+        return models
+
+    def _is_ollama(self) -> bool:
+        """Ask a server whose models have owners that are not known: Ollama names those who published them."""
+        parts = urlsplit(self.address.base)
+        if parts.scheme != "http":
+            return False
+        root = Transport(f"http://{parts.netloc}", name=self.address.base, timeout=10.0, budget=self.budget)
+        try:
+            content = root.get("/api/version").content
+        except ServerError:
+            return False
+        return isinstance(content, dict) and list(content) == ["version"]
 
     def _chosen(self, models: list[str]) -> str:
         """Return the name of the model, as the server knows it."""
@@ -265,6 +285,15 @@ class OpenAIModel:
         if dialect.samplers:
             raise ParameterError(f"{dialect.title} is told the order in each request; leave it out", field="model")
         return replace(dialect, order=order)
+
+
+def _weights(entry: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return what an entry of the list of models says of the weights; Ollama says when they were last changed."""
+    kept = WEIGHTS | ({"created"} if kind == "ollama" else set())
+    found = {key: entry[key] for key in entry if key in kept and entry[key] is not None}
+    if isinstance(meta := found.get("meta"), dict):
+        found["meta"] = {key: meta[key] for key in meta if key != "n_ctx"}  # the room that it was started with
+    return found
 
 
 def _path(request: TextRequest) -> str:

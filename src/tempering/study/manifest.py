@@ -22,6 +22,8 @@ class RunManifest(BaseModel):
         model: the identity of the model: its name and a hash of its weights.
         model_details: what the model says of itself (parameters, vocabulary, context, ...).
         probe: what the server was found to do with its settings, as ``Probe.as_dict``; None for a model that runs here.
+        fingerprint: what tells a server's weights from others under the same name, see ``fingerprint_of``; empty for a
+            model that runs here.
         created: when the run was begun, UTC, ISO 8601.
         command: what was typed to begin it; empty if a program began it.
         python: the version of Python.
@@ -35,6 +37,7 @@ class RunManifest(BaseModel):
     model: str
     model_details: dict[str, str | int | float] = Field(default_factory=dict)
     probe: dict[str, Any] | None = None
+    fingerprint: dict[str, str] = Field(default_factory=dict)
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     command: str = ""
     python: str = Field(default_factory=platform.python_version)

@@ -11,15 +11,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tempering.errors import PromptError
+from tempering._version import __version__
+from tempering.errors import PromptError, StoreError
 from tempering.generation.completion import Completion
 from tempering.generation.decode import BATCH, Sharing, generate
 from tempering.generation.prompts import read_prompt
 from tempering.generation.request import Request, coupled
-from tempering.models.base import Model, TextModel
+from tempering.models.base import LogitsModel, Model, TextModel
 from tempering.models.openai import OpenAIModel
 from tempering.study.analysis import NEXT_TOKEN, analyse, next_token_of, next_token_record, samples_of
-from tempering.study.audit import AUDIT, Audit, audit, audit_record
+from tempering.study.audit import AUDIT, Audit, audit, audit_from, audit_record
 from tempering.study.curves import with_between, with_readings
 from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan
@@ -27,10 +28,10 @@ from tempering.study.presets.turning import STEP_CURVES, TURN, step_curves_recor
 from tempering.study.records import plain
 from tempering.study.results import StudyResults
 from tempering.study.server_audit import ServerAudit, server_audit
-from tempering.study.server_probe import probe_server
+from tempering.study.server_probe import fingerprint_of, probe_server
 from tempering.study.sources import MEASURED, SOURCES, sources_of, sources_record
 from tempering.study.steps import real_steps
-from tempering.study.store import RUN, Key, RunStore, each_completion, key_of, open_store, write_atomically
+from tempering.study.store import RUN, Key, RunStore, each_completion, key_of, open_store, read_made, write_atomically
 
 if TYPE_CHECKING:
     import polars as pl
@@ -181,6 +182,7 @@ def run_study(
         model_details=dict(model.info.details),
         command=command,
         probe=_probed(plan, model, folder),
+        fingerprint=_fingerprint(plan, model),
     )
     sources = sources_of(plan, model, on_build)
     with open_store(folder, plan, manifest) as store:
@@ -189,11 +191,7 @@ def run_study(
         if isinstance(model, TextModel):
             found: Audit | ServerAudit = server_audit(plan.params_at(1.0), model.info.details, store.manifest.probe)
         else:
-            steps = real_steps(model, plan)
-            found = audited = audit(steps, plan)
-            write_atomically(folder / AUDIT, audit_record(audited))
-            if plan.preset == TURN:
-                write_atomically(folder / STEP_CURVES, step_curves_record(steps, plan))
+            found = _audited(store, model)
         if on_audit:
             on_audit(found)
         _generate_missing(store, model, on_progress)
@@ -207,11 +205,37 @@ def run_study(
     return results
 
 
+def _audited(store: RunStore, model: LogitsModel) -> Audit:
+    """Return what the settings beside temperature do, made once: the folder is bound to its plan and model.
+
+    It is made again where this version of the library is not the one that began the folder, or a file is missing or
+    damaged.
+    """
+    folder, plan, turns = store.folder, store.plan, store.plan.preset == TURN
+    if store.manifest.tempering == __version__ and (not turns or (folder / STEP_CURVES).exists()):
+        try:
+            if (kept := read_made(folder / AUDIT, audit_from)) is not None:
+                return kept
+        except StoreError:
+            pass
+    steps = real_steps(model, plan)
+    audited = audit(steps, plan)
+    write_atomically(folder / AUDIT, audit_record(audited))
+    if turns:
+        write_atomically(folder / STEP_CURVES, step_curves_record(steps, plan))
+    return audited
+
+
 def _probed(plan: StudyPlan, model: Model, folder: Path) -> dict[str, Any] | None:
     """Return what a server does with its settings, asked once: when the folder is begun."""
     if not isinstance(model, OpenAIModel) or (folder / RUN).exists():
         return None
     return probe_server(model, prompt=plan.prompts[0].content).as_dict()
+
+
+def _fingerprint(plan: StudyPlan, model: Model) -> dict[str, str]:
+    """Return what tells a server's weights from others under the same name; nothing for a model that runs here."""
+    return fingerprint_of(model, plan.prompts[0].content) if isinstance(model, OpenAIModel) else {}
 
 
 def _generate_missing(store: RunStore, model: Model, on_progress: Callable[[Progress], None] | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -69,6 +70,33 @@ def probe_server(
         _default_temperature(asker, repeats, seed),
     )
     return Probe(model.info.identity, model.dialect.title, prompt, findings, asker.sent)
+
+
+def fingerprint_of(model: OpenAIModel, prompt: PromptText = PROMPT, *, max_tokens: int = 24) -> dict[str, str]:
+    """Return what tells a server's weights from others that it serves under the same name.
+
+    ``listed``: what its list of models says of the model, times left out. ``greedy``: what it writes at T = 0, where
+    three texts agree; left out where they do not, or T = 0 is refused. ``build``: its ``system_fingerprint``, which is
+    kept for the reader and not compared, as it changes with the server's version.
+
+    Raises:
+        ServerError: the server cannot be reached, or answers nothing that can be read.
+        BudgetError: the budget of the model does not last.
+    """
+    found = {"listed": json.dumps(model.listed, sort_keys=True)} if model.listed else {}
+    body = _Asker(model, prompt, max_tokens).body(0.0, 0)
+    texts = []
+    for _ in range(3):
+        try:
+            pieces, content = model.ask(body, tokens=max_tokens)
+        except ServerError as problem:
+            if problem.status in REFUSALS:
+                return found
+            raise
+        texts += [piece.text for piece in pieces[:1]]
+        if isinstance(content, dict) and isinstance(content.get("system_fingerprint"), str):
+            found["build"] = content["system_fingerprint"]
+    return found | ({"greedy": texts[0]} if len(texts) == 3 and len(set(texts)) == 1 else {})
 
 
 class _Asker:

@@ -29,6 +29,9 @@ from tempering.study.plan import StudyPlan
 Made = TypeVar("Made")
 RUN, SAMPLES, LOCK = "run.json", "samples.jsonl", ".lock"
 
+FINGERPRINTS = {"listed": "is listed with other facts now", "greedy": "writes another text at T = 0 now"}
+"""Parts of a fingerprint that other weights change, and what is said of them; the build of the server may change."""
+
 Key = tuple[str, float, int]
 """What a sample is known by inside a run: prompt id, temperature, sample index."""
 
@@ -127,6 +130,13 @@ def _check_same(folder: Path, run: RunFile, plan: StudyPlan, manifest: RunManife
             f"{folder} was begun with the model {run.manifest.model}, now it is {manifest.model}; "
             "choose another folder with --out"
         )
+    before, now = run.manifest.fingerprint, manifest.fingerprint
+    for what, words in FINGERPRINTS.items():
+        if what in before and what in now and before[what] != now[what]:
+            raise PlanError(
+                f"{folder} was begun with other weights: {run.manifest.model} {words}; choose another folder with "
+                "--out, or serve the old weights"
+            )
 
 
 def read_run(folder: Path) -> RunFile:
