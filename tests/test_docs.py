@@ -74,6 +74,7 @@ def test_tables_name_every_measure_field_and_order() -> None:
     measures = (ROOT / "docs/measures.md").read_text(encoding="utf-8")
     sampling = (ROOT / "docs/sampling.md").read_text(encoding="utf-8")
     for measure in MEASURES:
-        assert f"`{measure.name}`" in measures
+        assert f"| `{measure.name}` | {measure.title} | {measure.unit}; " in measures
+        assert f"- `{measure.name}`: {measure.validity} Source: {measure.source}." in measures
     for name in (*SamplingParams().as_dict(), *ORDERS):
         assert f"`{name}`" in sampling

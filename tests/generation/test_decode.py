@@ -211,7 +211,7 @@ def test_bad_logits_end_one_text_and_not_its_neighbours(model: OnnxModel) -> Non
     """The second text's logits break after its first token; the first goes on as it would alone."""
     good = Request(PROMPTS[0], SamplingParams(seed=1), max_tokens=6)
     decoder = Decoder(model, 2)
-    kept, broken = decoder.add(good), decoder.add(replace(good, sample=1))
+    kept, broken = decoder.add(good), decoder.add(replace(good, prompt=PROMPTS[1]))
     decoder.step()
     decoder._logits[1, 7] = math.nan
     with pytest.raises(LogitsError, match="row 1"):

@@ -9,14 +9,12 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from tempering import Request, SamplingParams
 from tempering.errors import ParameterError
 from tempering.generation import forks
 from tempering.generation.decode import generate
-from tempering.generation.forks import ForkTree, arrange, fork_tree
-from tempering.models.base import Batch, Prefix
+from tempering.generation.forks import ForkTree, fork_tree
 from tempering.models.onnx import OnnxModel
 from tempering.sampling import temperatures
 
@@ -111,32 +109,6 @@ def test_bad_arguments_are_named(model: OnnxModel, arguments: dict[str, float], 
         fork_tree(model, Request("a"), **arguments)  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="top_p after temperature"):
         fork_tree(model, Request("a", SamplingParams(top_p=0.9)))
-
-
-class _Labels(Batch):
-    """A batch that only remembers which text stands in which row."""
-
-    def __init__(self, rows: int) -> None:
-        self.rows = list(range(rows))
-
-    def copy(self, source: int, target: int) -> None:
-        self.rows[target] = self.rows[source]
-
-    def place(self, row: int, prefix: Prefix) -> None:
-        raise AssertionError("rearranging begins no text")
-
-    def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        raise AssertionError("rearranging reads no token")
-
-
-def test_rows_are_rearranged_without_loss() -> None:
-    generator = np.random.default_rng(0)
-    for _ in range(300):
-        count = int(generator.integers(1, 12))
-        sources = sorted(generator.integers(0, count, int(generator.integers(0, 12))).tolist())
-        batch = _Labels(12)
-        arrange(batch, sources)
-        assert batch.rows[: len(sources)] == sources
 
 
 def test_compiled_envelopes_grow_the_same_tree(model: OnnxModel, tree: ForkTree) -> None:

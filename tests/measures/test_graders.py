@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempering.errors import GraderError, ParameterError
-from tempering.measures.graders import OPTIONS, grader_options, make_grader, numbers
+from tempering.measures.graders import OPTIONS, grader_options, make_grader
+from tempering.measures.graders.number import numbers
 
 RIGHT: list[tuple[Any, str, tuple[str, ...], bool]] = [
     ("exact", "  PARIS.\n", ("Paris",), True),

@@ -50,6 +50,14 @@ def test_a_text_cannot_end_its_block(rater: Any) -> None:
     assert "follow no instruction" in prompt
 
 
+def test_a_judge_that_reads_tells_a_text_from_its_words_shuffled(rater: Any) -> None:
+    texts = [f"the fox number{place} went home to see the sea" for place in range(6)]
+    reads = rater(lambda prompt: "5" if "went home to see" in prompt else "2")
+    assert Judge(reads).tells_order(texts) == [True] * 6
+    assert Judge(rater(lambda _: "3")).tells_order(texts) == [False] * 6
+    assert Judge(rater(lambda _: "I cannot say.")).tells_order(texts) == [False] * 6
+
+
 @pytest.mark.parametrize(
     ("answer", "value"),
     [

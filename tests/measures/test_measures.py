@@ -100,6 +100,15 @@ def test_another_language_is_said(completion: Make) -> None:
     assert left_out(samples)["connectives"] == "needs texts in English or Portuguese; these are in German"
 
 
+def test_words_are_not_counted_where_they_cannot_be_told_apart(completion: Make) -> None:
+    text = "国王拥有他想要的一切,但是他不快乐。他在海边的房子里住了很久。"
+    samples = Samples(tuple(completion(text, sample=i) for i in range(3)), {"p": text})
+    for name in ("unique_word_share", "distinct@1", "vendi_score", "self_bleu", "adjacent_overlap", "early_stop"):
+        assert np.isnan(measure(name).function(samples)).all(), name
+    assert measure("edit_distance").function(samples).tolist() == [0, 0, 0], "characters can be compared"
+    assert samples.begun == (text, text, text), "a model can read it"
+
+
 def test_an_unknown_measure_is_refused() -> None:
     with pytest.raises(ParameterError, match="unique_word_share"):
         measure("quality")

@@ -10,7 +10,7 @@ import polars as pl
 
 from tempering.measures import measure
 from tempering.report.criteria import charts, trade_off, trade_off_points
-from tempering.report.figures import ON_WHITE, curve_chart, exported, inlined, measure_chart
+from tempering.report.figures import ON_WHITE, Drawn, curve_chart, exported, inlined, measure_chart
 from tempering.study.results import StudyResults
 
 
@@ -22,7 +22,7 @@ ROWS = frame_of(mean=[0.1, 0.2, 0.4], low=[0.05, 0.1, 0.3], high=[0.15, 0.3, 0.5
 
 
 def test_a_point_tells_its_numbers_without_a_script() -> None:
-    svg = inlined(measure_chart(ROWS), "a")
+    svg = inlined(measure_chart(Drawn(ROWS)), "a")
     titles = re.findall(r"<title>([^<]*)</title>", svg)
     assert titles == [
         "T = 0: 0.100 [0.050, 0.150]; n = 4",
@@ -36,11 +36,11 @@ def test_a_point_tells_its_numbers_without_a_script() -> None:
 
 def test_a_gap_is_a_gap() -> None:
     rows = frame_of(mean=[0.1, None, 0.4], low=[0.05, None, 0.3], high=[0.15, None, 0.5])
-    assert len(re.findall("<title>", inlined(measure_chart(rows), "a"))) == 2
+    assert len(re.findall("<title>", inlined(measure_chart(Drawn(rows)), "a"))) == 2
 
 
 def test_two_arms_differ_in_more_than_colour() -> None:
-    svg = inlined(measure_chart({"published": ROWS, "alone": ROWS}), "a")
+    svg = inlined(measure_chart({"published": Drawn(ROWS), "alone": Drawn(ROWS)}), "a")
     assert svg.count("<title>published, T") == svg.count("<title>alone, T") == 3
     assert "stroke-dasharray" in svg
     assert {"var(--accent)", "var(--second)"} <= set(re.findall(r'stroke="([^"]+)"', svg))

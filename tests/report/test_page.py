@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from tempering.measures import measure
-from tempering.report.figures import inlined, measure_chart
+from tempering.report.figures import Drawn, inlined, measure_chart
 from tempering.report.numbers import temperature
 from tempering.report.page import build_report
 from tempering.report.parts import POLICY
@@ -105,8 +105,8 @@ def test_figures_follow_the_colours_of_the_page(page: str, results: StudyResults
 
 def test_a_wide_range_gets_a_logarithmic_axis(results: StudyResults) -> None:
     one = results.estimates.filter(results.estimates["measure"] == "self_perplexity")
-    assert "log scale" in inlined(measure_chart(one), "a")
-    assert "log scale" not in inlined(measure_chart(one.filter(one["temperature"] == 0)), "a")
+    assert "log scale" in inlined(measure_chart(Drawn(one)), "a")
+    assert "log scale" not in inlined(measure_chart(Drawn(one.filter(one["temperature"] == 0))), "a")
 
 
 def test_hostile_text_stays_text(hostile: StudyResults) -> None:

@@ -17,8 +17,13 @@ from tempering import Context, SamplingParams, draw
 from tempering.errors import LogitsError
 from tempering.orders import ENGINES
 from tempering.sampling import plan
+from tempering.sampling.distribution import process
 from tempering.sampling.draw import Draws, draw_rows
+from tempering.sampling.kernels.cuts import ids_within
+from tempering.sampling.kernels.reading import Room, read
+from tempering.sampling.mirostat import first_mu
 from tempering.sampling.noise import keys_of
+from tempering.sampling.reduce import cut_of
 
 # On a grid, so that ties are common; far below, so that whole blocks are skipped; masked.
 VALUES = st.one_of(st.integers(-24, 24).map(lambda i: i / 4), st.sampled_from([-60.0, -700.0, -np.inf, 11.5]))
@@ -134,6 +139,62 @@ def test_a_large_vocabulary(kind: str) -> None:
             same(*both(z, SamplingParams(**rule), method))
 
 
+def kept_sets(kind: str, rng: np.random.Generator) -> np.ndarray:
+    """Return rows of 20,000 tokens, float32: many blocks, so that sums are sampled, guessed and left out."""
+    z = rng.normal(size=(2, 20_000))
+    if kind == "ties":
+        z = np.round(z * 4) / 4
+    elif kind == "coarse":  # as a model in bfloat16 gives them
+        z = (z * 3 + 10).astype(ml_dtypes.bfloat16)
+    elif kind == "masked":
+        z[rng.random(z.shape) < 0.9] = -np.inf
+        z[:, 0] = 0
+    elif kind == "realistic":
+        z = z * 2 - 20
+        z[:, rng.integers(0, 20_000, 30)] = rng.normal(size=(2, 30)) * 2
+    elif kind == "rising":  # the first block is the least likely
+        z = np.linspace(-90, 0, 20_000) + 0.1 * z
+    return z.astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["normal", "ties", "coarse", "masked", "realistic", "rising"])
+def test_kept_sets_are_those_of_the_definitions(kind: str) -> None:
+    """Every rule on float32 sums, where a token's mass is near their rounding: the sets agree to the token."""
+    rng = np.random.default_rng(11)
+    rules: list[dict[str, Any]] = [
+        *({"top_p": p} for p in (0.2, 0.9, 0.9999)),
+        *({"top_p": 0.7, "order": order} for order in ("sglang", "exllamav3")),
+        *({"typical_p": p} for p in (0.2, 0.6, 0.95)),
+        *({"epsilon": 1e-4}, {"eta": 0.001}, {"p_less": 1}, {"mirostat_tau": 9.0}, {"top_n_sigma": 1.0}),
+        *({"top_k": 40}, {"top_k": 6000}, {"top_k": 40, "ties": "all"}, {"min_p": 0.05}),
+    ]
+    for rule in rules:
+        for temperature in (0.3, 0.8, 20.0):
+            z, params = kept_sets(kind, rng), SamplingParams(temperature=temperature, **rule)
+            way = plan.plan(params)
+            assert way is not None
+            expected = process(z, params).keep
+            for logits, keep in zip(z, expected, strict=True):
+                row = read(logits, Room(len(logits)), way.temperature)
+                assert row is not None
+                cut = cut_of(row, way, params, first_mu(params))
+                assert ids_within(row, cut).tolist() == np.flatnonzero(keep).tolist(), (rule, temperature)
+
+
+FIRST: dict[str, Any] = {
+    "top_k": 3,
+    "top_p": 0.5,
+    "min_p": 0.1,
+    "typical_p": 0.5,
+    "top_n_sigma": 1.0,
+    "epsilon": 0.01,
+    "eta": 0.01,
+    "p_less": 1,
+    "mirostat_tau": 2.0,
+    "frequency_penalty": 0.5,
+}
+"""Every way through the loops, by what comes first."""
+
 BAD: list[tuple[Callable[[np.ndarray], object], str]] = [
     (lambda z: z.__setitem__((2, 700), np.nan), "row 2 of logits: NaN"),
     (lambda z: z.__setitem__((2, 700), -np.nan), "row 2 of logits: NaN"),
@@ -144,23 +205,44 @@ BAD: list[tuple[Callable[[np.ndarray], object], str]] = [
 
 @pytest.mark.parametrize(("spoil", "message"), BAD)
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
-@pytest.mark.parametrize("rule", [{}, {"top_k": 3}, {"top_p": 0.5}, {"temperature": 0}])
+@pytest.mark.parametrize("rule", [{}, *({name: value} for name, value in FIRST.items()), {"temperature": 0}], ids=str)
+@pytest.mark.parametrize("method", ["gumbel", "inverse"])
 def test_bad_rows_are_named(
-    spoil: Callable[[np.ndarray], object], message: str, dtype: Any, rule: dict[str, Any]
+    spoil: Callable[[np.ndarray], object], message: str, dtype: Any, rule: dict[str, Any], method: str
 ) -> None:
     z = rows_of(1500, "normal", 2).astype(dtype)
     spoil(z)
     with pytest.raises(LogitsError, match=message):
-        draw(z, SamplingParams(**rule))
+        draw(z, SamplingParams(**rule), method=method)
+
+
+@pytest.mark.parametrize("rule", [{}, *({name: value} for name, value in FIRST.items())], ids=str)
+def test_a_bad_row_leaves_no_trace_in_the_next_draw(rule: dict[str, Any]) -> None:
+    z = rows_of(1500, "normal", 2).astype(np.float32)
+    bad = z.copy()
+    bad[1, 7] = np.nan
+    before = draw(z, SamplingParams(**rule)).tolist()
+    with pytest.raises(LogitsError, match="row 1 of logits: NaN"):
+        draw(bad, SamplingParams(**rule))
+    assert draw(z, SamplingParams(**rule)).tolist() == before
+    assert (
+        draw(np.delete(bad, 1, axis=0), SamplingParams(**rule), sequence=[0, 0, 0]).tolist()
+        == np.delete(before, 1).tolist()
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.int64, np.float32])
 def test_other_types_and_layouts(dtype: Any) -> None:
     wide = np.round(rows_of(1500, "normal", 5) * 3).astype(dtype)
     for z in (wide, wide[:, ::2], np.asfortranarray(wide)):
-        same(*both(z, SamplingParams(top_k=7), "gumbel"))
+        for name, value in FIRST.items():
+            same(*both(z, SamplingParams(**{name: value}), "gumbel"))
     assert draw(wide[:0], SamplingParams()).shape == (0,)
     assert draw(wide.reshape(2, 2, -1), SamplingParams(temperature=0)).tolist() == [
         [int(row.argmax()) for row in part] for part in wide.reshape(2, 2, -1)
     ]
-    assert draw(np.zeros((3, 1), np.float32)).tolist() == [0, 0, 0]
+    for name, value in FIRST.items():
+        for method in ("gumbel", "inverse"):
+            params = SamplingParams(**{name: value})
+            assert draw(np.zeros((3, 1), np.float32), params, method=method).tolist() == [0, 0, 0]
+            assert draw(wide[:0], params, method=method).shape == (0,)

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tempering.errors import ParameterError
-from tempering.statistics import Estimate, bca_mean, rank_trend, t_mean
-from tempering.statistics.clusters import mean_parts, p_value
+from tempering.statistics import Estimate, bca_mean, mean_p, rank_trend, t_mean
 
 PROMPTS = np.repeat(np.arange(8), 3)
 
@@ -39,13 +38,13 @@ def test_a_tail_lengthens_its_own_side_and_at_most_twice() -> None:
     assert math.isclose(values.mean() - corrected.low, plain)
 
 
-@given(st.lists(st.floats(-100, 100), min_size=3, max_size=12), st.floats(-50, 50))
-def test_an_interval_is_its_test_turned_round(values: list[float], null: float) -> None:
-    """p is below .05 exactly where the 95 % interval leaves the null out."""
+@given(st.lists(st.floats(-100, 100), min_size=3, max_size=12), st.floats(-50, 50), st.floats(0.001, 0.3))
+def test_an_interval_is_its_test_turned_round(values: list[float], null: float, level: float) -> None:
+    """At any level: p is below it exactly where the interval leaves the null out."""
     if np.ptp(values) > 1e-3:
-        parts, known = mean_parts(values, range(len(values)), 0.95), t_mean(values, range(len(values)))
-        p = p_value(parts.value, parts.contributions, null)
-        assert abs(p - 0.05) < 1e-6 or (p < 0.05) == (not known.low <= null <= known.high)
+        units = range(len(values))
+        p, known = mean_p(values, units, null), t_mean(values, units, confidence=1 - level)
+        assert abs(p - level) < 1e-6 or (p < level) == (not known.low <= null <= known.high)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40), st.integers(1, 6))

@@ -124,6 +124,14 @@ def test_penalties_act_on_the_text_so_far(model: OnnxModel) -> None:
     assert with_context != without.of(AS_SET)[0].entropy.value
 
 
+def test_a_cap_is_seen_with_two_prompts(model: OnnxModel) -> None:
+    """Two prompts give no interval that says anything: their texts are the units."""
+    plan = plan_of(prompts=["Once upon a time", "The dog"], params={"top_k": 5, "order": "llama.cpp"})
+    found = audit(real_steps(model, plan), plan)
+    assert found.unit == "texts of 2 prompts"
+    assert [row.temperature for row in found.capped][-1] == 2
+
+
 def test_a_single_prompt_gives_several_texts(model: OnnxModel) -> None:
     plan = plan_of(prompts=["Once upon a time"], temperatures=[1])
     steps = real_steps(model, plan)

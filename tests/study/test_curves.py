@@ -17,7 +17,7 @@ from tempering.measures import MEASURES, measure
 from tempering.measures.base import Samples
 from tempering.models.onnx import OnnxModel
 from tempering.study.analysis import load_results
-from tempering.study.between import of_the_text, reweight_texts, study_between
+from tempering.study.between import Reach, of_the_text, reweight_texts, study_between
 from tempering.study.curves import read_curves
 from tempering.study.plan import StudyPlan, make_plan
 from tempering.study.results import StudyResults
@@ -124,7 +124,18 @@ def test_long_texts_are_refused_without_scoring_them(results: tuple[StudyResults
     plan = StudyPlan(**PLAN | {"temperatures": [0.6, 1.0]})  # type: ignore[arg-type]
     rows = study_between(None, plan, long, {"tokens": np.zeros(len(long))}, found.thermodynamics)  # type: ignore[arg-type]
     assert [row.temperature for row in rows] == [0.7, 0.8, 0.9]
-    assert all(row.mean is None and "too long or too few for this gap" in row.why for row in rows)
+    assert all(row.mean is None and "more than 20 texts at each T" in row.why for row in rows)
     assert {"tokens", "self_perplexity"} <= {row.measure for row in found.between}
     for row in found.between:
         assert row.low is None or measure(row.measure).low <= row.low
+
+
+def test_a_refusal_says_how_near_would_do() -> None:
+    """100 texts a T of 50 tokens whose logits have the variance 2: 200 exp(-100 d^2) = 40 at d = .127 in 1/T."""
+    reach = Reach({0.5: 100, 1.0: 100}, {0.5: 50.0, 1.0: 50.0}, {0.5: 2.0, 1.0: 2.0})
+    assert reach.expected(0.75, [0.5, 1.0]) == pytest.approx(100 * (math.exp(-100 / 9) + math.exp(-400 / 9)))
+    assert reach.wanted(0.75) == "for 40, texts of 50 tokens need temperatures 0.14 apart here"
+    low, high = (1 / (1 / 0.75 + side * math.sqrt(math.log(5) / 100)) for side in (1, -1))
+    near = Reach({low: 100, high: 100}, {low: 50.0, high: 50.0}, {low: 2.0, high: 2.0})
+    assert near.expected(0.75, [low, high]) == pytest.approx(40)
+    assert high - low == pytest.approx(0.14, abs=0.005)

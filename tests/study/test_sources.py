@@ -65,6 +65,10 @@ def test_a_finished_study_is_measured_in_another_way_without_new_texts(
     first = run_study(make_plan(PLAN), model, folder)
     assert {f"training_novelty@{n}" for n in (1, 2, 3, 4)} <= set(first.values["measure"])
     assert any("hashed filter" in note and "0.38 %" in note for note in first.notes)
+    [lacking] = [note for note in first.notes if "order of sentences" in note]
+    assert lacking.endswith("(needs the model itself, to read the texts again, --reread).")
+    leaks = first.values.filter(first.values["measure"] == "leak_mass").drop_nulls()
+    assert leaks.height == 4, "one text of each prompt and temperature is read anyway"
     corpus.write_text(" ".join(completion.text for completion in first.completions), encoding="utf-8")
     written = (folder / "samples.jsonl").read_bytes()
     plan = make_plan(PLAN | {"grader": "contains", "corpus": str(corpus), "references": str(corpus), "reread": True})
@@ -75,11 +79,18 @@ def test_a_finished_study_is_measured_in_another_way_without_new_texts(
     assert set(novelty) == {0.0}
     assert {"training_novelty@3", "copied_span", "leak_mass", "reference_distance"} <= set(again.values["measure"])
     assert "accuracy" in set(again.values["measure"])
+    every = again.values.filter(again.values["measure"] == "leak_mass").drop_nulls()
+    assert every.height == 8
+    same = leaks.join(every, on=["prompt_id", "temperature", "sample"], suffix="_all")
+    assert same["value"].to_list() == pytest.approx(same["value_all"].to_list())
+    assert not any("order of sentences" in note for note in again.notes)
     # A report that is built again has neither corpus nor model, and says what they said.
     report = load_results(folder)
     assert report.notes == again.notes
     assert report.identities == again.identities
     assert sorted(report.values.rows(), key=str) == sorted(again.values.rows(), key=str)
+    less = run_study(make_plan(PLAN), model, folder)
+    assert less.values.filter(less.values["measure"] == "leak_mass").drop_nulls().height == 8, "what was read is kept"
 
 
 def test_a_judge_is_asked_again_only_when_something_changed(model: OnnxModel, tmp_path: Path) -> None:
@@ -109,22 +120,44 @@ def test_answers_that_cannot_be_compared_are_said_at_once(model: OnnxModel, grad
         sources_of(make_plan({"prompts": prompts, "grader": grader}), model)
 
 
+def test_what_a_server_does_not_give_is_said(tmp_path: Path) -> None:
+    results = run_study(make_plan(PLAN | {"samples": 1}), Rater(), tmp_path / "run")
+    said = " ".join(results.notes)
+    assert "Mass on tokens that are unlikely at T=1" in said
+    assert "along the texts, which a server does not give" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("国王拥有他想要的一切,但是他不快乐。", "Words: texts in Chinese are written without spaces"),
+        ("Der Fuchs ist nicht zu Hause und die Frau war mit dem Kind in der Stadt.", "these are in German"),
+        ("for i in x:\n    if not a[i] and b[i] == 0:\n        return (i, x)", "these are in program code"),
+        ("", "these are in a language that is not recognised"),
+    ],
+)
+def test_another_language_is_said(text: str, said: str, tmp_path: Path) -> None:
+    results = run_study(make_plan(PLAN | {"samples": 1}), Rater(text), tmp_path / "run")
+    assert any(said in note for note in results.notes)
+    assert "connectives" not in set(results.values["measure"])
+
+
 def test_a_server_cannot_read_its_texts_again(tmp_path: Path) -> None:
     with pytest.raises(NoLogitsError, match="full logits"):
         sources_of(make_plan({"reread": True}), Rater())
 
 
 class Rater:
-    """A text model that answers 3."""
+    """A text model that answers 3, or what it is told to."""
 
     info = TextInfo("rater", "rater@0", {})
 
-    def __init__(self) -> None:
-        self.asked: list[TextRequest] = []
+    def __init__(self, answer: str = "3") -> None:
+        self.answer, self.asked = answer, list[TextRequest]()
 
     def write(
         self, requests: Iterable[TextRequest], *, on_text: Callable[[int, str], None] | None = None
     ) -> Iterator[tuple[int, Answer]]:
         for index, request in enumerate(requests):
             self.asked.append(request)
-            yield index, Answer("3", "stop", Served())
+            yield index, Answer(self.answer, "stop", Served())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -28,9 +30,11 @@ from tempering.web.guard import Guard
 from tempering.web.limits import Limits
 from tempering.web.metrics import Metrics
 from tempering.web.refusals import Refusal
+from tempering.web.runs import Lines, version
 from tempering.web.server import KEY_VARIABLE, bound_socket, checked_key
 
 LIMITS = Limits(batch=4, queue=4, body=5000, patience=0.2)
+STATIC = Path(__file__).parents[2] / "src/tempering/web/static"
 SERVING = Serving(("embedded",), "transformers", LIMITS)
 
 
@@ -80,8 +84,10 @@ def test_the_page_is_self_contained(engine: Engine, runs: Path) -> None:
     index = get(app, "/").text
     assert "<script>" not in index
     assert "style=" not in index
-    static = Path(__file__).parents[2] / "src/tempering/web/static"
-    for file in static.iterdir():
+    assert sorted([*re.findall('modulepreload.*/static/(.*)"', index), "app.js"]) == sorted(
+        file.name for file in STATIC.glob("*.js")
+    ), "all modules are asked for at once"
+    for file in STATIC.iterdir():
         answer = get(app, f"/static/{file.name}")
         assert answer.status_code == 200
         outside = [part for part in answer.text.split() if "://" in part and "www.w3.org" not in part]
@@ -329,6 +335,24 @@ def test_run_folders_and_nothing_beside_them(engine: Engine, runs: Path) -> None
     for name in ("linked", "other", "..", "%2e%2e", "..%2foutside", "small%2f..", "%2fetc", "."):
         assert get(app, f"/api/runs/{name}/report").status_code == 404, name
         assert get(app, f"/api/tunings/{name}/report").status_code == 404, name
+
+
+def test_the_report_of_a_growing_study_is_made_anew_with_every_tenth_more_texts(tmp_path: Path) -> None:
+    path, lines = tmp_path / "samples.jsonl", Lines()
+    assert lines.of(path) == 0
+    versions = set()
+    for held in range(1, 1001):
+        with path.open("a") as stream:
+            stream.write(f"{held}\n")
+        assert lines.of(path) == held, "what is new is added"
+        versions.add(version(path, held, 2000))
+    assert len(versions) < 60
+    whole = version(path, 1000, 1000)
+    assert whole not in versions, "once more at the end"
+    os.utime(path, (1, 1))
+    assert version(path, 1000, 2000) not in {*versions, whole}, "and when it rests"
+    path.write_text("1\n")
+    assert lines.of(path) == 1, "a file that was begun again is counted again"
 
 
 def test_a_damaged_run_is_told_and_hides_no_other(engine: Engine, runs: Path, tmp_path: Path) -> None:

@@ -29,6 +29,27 @@ System = Annotated[
     str | None, typer.Option("--system", help="The system's message; implies --chat.", show_default=False)
 ]
 
+READING = "What the report says"
+Against = Annotated[
+    float | None,
+    typer.Option(
+        "--against",
+        help="The T that the others are compared with. (default: nearest to 1)",
+        show_default=False,
+        rich_help_panel=READING,
+    ),
+]
+Margins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--margin",
+        metavar="MEASURE=VALUE",
+        help="Up to where a difference is too small to matter: are temperatures the same? Can be repeated.",
+        show_default=False,
+        rich_help_panel=READING,
+    ),
+]
+
 
 def with_sampling(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for every truncation, penalty and the order.

@@ -23,6 +23,7 @@ class How:
     quiet: bool
     as_json: bool
     against: float | None
+    margins: Mapping[str, float]
 
 
 def run(name: str, values: Mapping[str, Any], how: How, *, system: str | None) -> None:
@@ -83,7 +84,7 @@ def _run(plans: Mapping[str, StudyPlan], model: Any, folder: Path, how: How, aga
     for arm, plan in plans.items():
         if arm:
             say(f"arm: {arm}")
-        arms[arm] = run_plan(plan, model, folder_of(folder, arm), quiet=how.quiet, against=against)
+        arms[arm] = run_plan(plan, model, folder_of(folder, arm), quiet=how.quiet, against=against, margins=how.margins)
     page = write_reports(arms, folder)
     found = findings_of(arms)
     if how.as_json:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tempering.errors import StoreError
+from tempering.cli import options
+from tempering.errors import StoreError, UsageError
+from tempering.params import SamplingParams
 
 if TYPE_CHECKING:
     from tempering.study.arms import Arms
@@ -18,6 +21,7 @@ REPORT, FIGURES = "report.html", "figures"
 
 
 def report(
+    *,
     folder: Annotated[Path, typer.Argument(help="A run folder, as in runs/stories.")],
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write; report.html in the folder unless given.")
@@ -25,18 +29,30 @@ def report(
     figures: Annotated[
         bool, typer.Option("--figures", help="Also write every figure as SVG and PNG, into figures/ beside the report.")
     ] = False,
-    against: Annotated[
-        float | None,
+    against: options.Against = None,
+    margin: options.Margins = None,
+    at: Annotated[
+        list[str] | None,
         typer.Option(
-            "--against", help="The T that the others are compared with. (default: nearest to 1)", show_default=False
+            "--at",
+            help="Instead: what the texts say of other settings, as in T=0.8,top_p=0.9; may be repeated.",
+            show_default=False,
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print its place and how complete the run is.")] = False,
 ) -> None:
-    """Build the report of a run again, finished or not."""
-    from tempering.study.arms import folder_of, load_arms  # noqa: PLC0415 - loaded when the command runs
+    """Build the report of a run again, finished or not.
 
-    arms = load_arms(folder, against=against)
+    With --at the model reads the texts of the run again, and every measure of single texts is estimated at other
+    settings by reweighting, or refused where too few of the texts would count.
+    """
+    if at:
+        _elsewhere(folder, [setting_of(text) for text in at], as_json)
+        return
+    from tempering.study.arms import folder_of, load_arms  # noqa: PLC0415 - loaded when the command runs
+    from tempering.study.comparisons import margins_of  # noqa: PLC0415
+
+    arms = load_arms(folder, against=against, margins=margins_of(margin or []))
     page = write_reports(arms, folder, out)
     made = []
     for arm, results in arms.items() if figures else ():
@@ -93,3 +109,51 @@ def write_figures(results: StudyResults, folder: Path) -> list[Path]:
             write_atomically(path, content)
         made += files
     return made
+
+
+def setting_of(text: str) -> SamplingParams:
+    """Return the settings that a text names.
+
+    Raises:
+        UsageError: a part is no setting with its value.
+
+    Example:
+        >>> found = setting_of("T=0.8,top_p=0.9")
+        >>> found.temperature, found.top_p
+        (0.8, 0.9)
+    """
+    fields = {"T": "temperature"} | {name: name for name in SamplingParams().as_dict()}
+    values: dict[str, Any] = {}
+    for part in text.split(","):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        if name not in fields or not value:
+            raise UsageError(f"--at takes settings as in T=0.8,top_p=0.9, not {part!r}")
+        try:
+            values[fields[name]] = int(value) if value.lstrip("-").isdigit() else float(value)
+        except ValueError:
+            values[fields[name]] = value  # an order, or what SamplingParams refuses by name
+    return SamplingParams(**values)
+
+
+def _elsewhere(folder: Path, settings: list[SamplingParams], as_json: bool) -> None:
+    from tempering.models.base import require_logits  # noqa: PLC0415 - engines are loaded when a command runs
+    from tempering.models.registry import load_model  # noqa: PLC0415
+    from tempering.study.analysis import load_results, samples_of  # noqa: PLC0415
+    from tempering.study.curves import elsewhere  # noqa: PLC0415
+    from tempering.study.records import plain  # noqa: PLC0415
+
+    results = load_results(folder)
+    model = require_logits(load_model(results.plan.model))
+    if model.info.identity != results.manifest.model:
+        raise StoreError(f"{folder} was made with {results.manifest.model}, and {model.info.identity} is here now")
+    rows = elsewhere(results, samples_of(folder), model, settings)
+    if as_json:
+        record = [{"params": params.as_dict()} | asdict(row) for params, row in rows]
+        print(json.dumps(plain(record), indent=1, allow_nan=False))
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    from tempering.report.table import elsewhere_table  # noqa: PLC0415
+
+    for setting in settings:
+        Console(highlight=False).print(elsewhere_table(setting, [row for params, row in rows if params == setting]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -135,12 +136,8 @@ def study(
     out: Annotated[
         Path | None, typer.Option("--out", help="The run folder. (default: runs/NAME)", show_default=False)
     ] = None,
-    against: Annotated[
-        float | None,
-        typer.Option(
-            "--against", help="The T that the others are compared with. (default: nearest to 1)", show_default=False
-        ),
-    ] = None,
+    against: options.Against = None,
+    margin: options.Margins = None,
     rate: Annotated[
         Path | None,
         typer.Option(
@@ -190,14 +187,17 @@ def study(
             f"--{key.replace('_', '-')}": value for key, value in flags.items() if key not in {"samples", "seed"}
         }
         others |= {"PLAN.yaml": plan_file, "--prompt": prompt, "--prompts": prompts, "--dry-run": dry_run}
-        others |= {"--preset": preset, "--against": against}
+        others |= {"--preset": preset, "--against": against, "--margin": margin}
         people.rate(rate, ratings, out, samples=samples, seed=seed, others=others | sampling, as_json=as_json)
         return
+    from tempering.study.comparisons import margins_of  # noqa: PLC0415
+
+    margins = margins_of(margin or [])
     values = _values(plan_file, flags, _prompts(prompt, prompts), sampling)
     if preset is not None:
         from tempering.cli import presets  # noqa: PLC0415
 
-        how = presets.How(out, dry_run=dry_run, quiet=quiet, as_json=as_json, against=against)
+        how = presets.How(out, dry_run=dry_run, quiet=quiet, as_json=as_json, against=against, margins=margins)
         presets.run(preset, values, how, system=(system or "") if chat or system else None)
         return
     plan, automatic = _plan(values)
@@ -219,7 +219,7 @@ def study(
         else:
             show_forecast(record)
         return
-    results = run_plan(plan, loaded, folder, quiet=quiet, against=against)
+    results = run_plan(plan, loaded, folder, quiet=quiet, against=against, margins=margins)
     page = write_report(results, folder / REPORT)
     if as_json:
         print((folder / "estimates.json").read_text(encoding="utf-8"), end="")
@@ -307,7 +307,13 @@ def _duration(seconds: float) -> str:
 
 
 def run_plan(
-    plan: StudyPlan, model: Model, folder: Path, *, quiet: bool = False, against: float | None = None
+    plan: StudyPlan,
+    model: Model,
+    folder: Path,
+    *,
+    quiet: bool = False,
+    against: float | None = None,
+    margins: Mapping[str, float] | None = None,
 ) -> StudyResults:
     """Run a plan with progress and the audit's warning; Ctrl-C ends with what is kept and how to go on."""
     from tempering.report.audits import cap_in_words, server_cap_in_words  # noqa: PLC0415
@@ -333,6 +339,7 @@ def run_plan(
                 on_build=_say_indexing,
                 command=shlex.join(["tempering", *sys.argv[1:]]),
                 against=against,
+                margins=margins,
             )
     except KeyboardInterrupt:
         say(f"stopped: {line.samples} of {line.total} samples are kept in {folder}; the same command goes on")

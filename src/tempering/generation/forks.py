@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tempering.errors import ParameterError
+from tempering.generation.decode import settle
 from tempering.generation.prompts import read_prompt
 from tempering.generation.request import Request
 from tempering.models.base import Batch, LogitsModel, Model, PromptText, require_logits
@@ -222,8 +223,7 @@ class _Grower:
                 sources.append(at)
             else:
                 self._finish(row, "stop" if token in self.model.info.end_tokens else "budget")
-        arrange(batch, sources)
-        return grown
+        return _settled(batch, grown, sources)
 
     def _pieces(
         self, row: _Growing, scores: np.ndarray, noise: np.ndarray | None, step: int
@@ -268,8 +268,7 @@ class _Grower:
         for row in rows:
             if row.tokens[-1] in ends:
                 self._finish(row, "stop")
-        arrange(batch, going)
-        return [rows[i] for i in going]
+        return _settled(batch, [rows[i] for i in going], going)
 
     def _finish(self, row: _Growing, end: BranchEnd) -> None:
         if end == "stop":
@@ -280,15 +279,6 @@ class _Grower:
         self.done.append(branch)
 
 
-def arrange(batch: Batch, sources: list[int]) -> None:
-    """Make row i of the batch the text that stands in row sources[i]; ``sources`` never falls.
-
-    Rows that move up are copied from the end, then rows that move down from the beginning: as sources never fall, no
-    copy overwrites a text that another one needs.
-    """
-    for target in range(len(sources) - 1, -1, -1):
-        if sources[target] < target:
-            batch.copy(sources[target], target)
-    for target, source in enumerate(sources):
-        if source > target:
-            batch.copy(source, target)
+def _settled(batch: Batch, rows: list[_Growing], sources: list[int]) -> list[_Growing]:
+    """Return branches in the order of the rows of the batch that they get."""
+    return [rows[i] for i in np.argsort(settle(batch, sources))]

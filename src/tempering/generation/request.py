@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
 from tempering.errors import ParameterError, PromptError
@@ -39,3 +40,22 @@ class Request:
             raise ParameterError(f"sample must be at least 0, got {self.sample}", field="sample")
         if not self.prompt_id:
             object.__setattr__(self, "prompt_id", shown_prompt(self.prompt))
+
+
+def noise_of(request: Request) -> Hashable:
+    """Return what texts have in common that are drawn from one prompt with the same noise."""
+    return request.prompt, request.prompt_id, request.sample, request.params.seed, request.begin
+
+
+def coupled(requests: Iterable[Request]) -> list[Request]:
+    """Return requests in an order in which those stand together that share prompt and noise, by first appearance.
+
+    Example:
+        >>> asked = [Request("a", SamplingParams(temperature=t), s) for t in (0, 1) for s in (0, 1)]
+        >>> [(r.params.temperature, r.sample) for r in coupled(asked)]
+        [(0.0, 0), (1.0, 0), (0.0, 1), (1.0, 1)]
+    """
+    found: dict[Hashable, list[Request]] = {}
+    for request in requests:
+        found.setdefault(noise_of(request), []).append(request)
+    return [request for group in found.values() for request in group]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from tempering.errors import ParameterError
 from tempering.measures.accuracy import ACCURACY, majority_at, pass_at
@@ -145,14 +145,18 @@ def measures_for(samples: Samples) -> tuple[Measure, ...]:
     return tuple(found)
 
 
-def left_out(samples: Samples) -> dict[str, str]:
+def left_out(samples: Samples, besides: Collection[str] = ()) -> dict[str, str]:
     """Return the measures that do not apply to these samples, by name, and what they lack, in words.
+
+    Args:
+        samples: what there is.
+        besides: names of ``NEEDS`` that were met when the samples were measured before.
 
     Example:
         >>> left_out(Samples(()))["judged_novelty"]
         'needs a model that judges; the greedy text of each prompt'
     """
-    there = samples.provides
+    there = samples.provides.union(besides)
     reasons = {}
     for known in MEASURES:
         if missing := [NEEDS[name] for name in NEEDS if name in known.needs - there]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tempering.errors import ParameterError
 from tempering.measures.base import Measure, Samples, Values, of_cells
-from tempering.measures.graders import Grader
+from tempering.measures.graders.base import Grader
 
 SUBSETS = 2_000
 """Votes of k among n are counted over all subsets up to so many, else over so many drawn at random."""

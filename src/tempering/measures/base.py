@@ -18,7 +18,7 @@ from tempering.measures.words import beginning, windows, words
 if TYPE_CHECKING:
     from tempering.measures.corpus import TrainingText
     from tempering.measures.embeddings import Embedder
-    from tempering.measures.graders import Grader
+    from tempering.measures.graders.base import Grader
     from tempering.measures.judge import Judge
     from tempering.models.base import LogitsModel
 
@@ -34,6 +34,7 @@ NEEDS: Mapping[str, str] = {
     "cells": "two or more samples of a cell",
     "corpus": "the text that the model was trained on",
     "corpus_spans": "the text that the model was trained on, searched in full",
+    "reading": "the logits of the model along the texts",
     "model": "the model itself, to read the texts again",
     "references": "texts of the kind that is wanted",
     "embeddings": "a model of embeddings",
@@ -73,6 +74,7 @@ class Samples:
         grader: tells how right a text is; None where nothing is to be graded.
         corpus: what the model was trained on, as far as it is known.
         model: the model that wrote the texts, to read them again.
+        read: what the model said of texts that it has read again, by prompt id, temperature and sample.
         references: texts of the kind that is wanted.
         embed: texts to vectors.
         judge: a model that answers questions about a text.
@@ -87,6 +89,7 @@ class Samples:
     references: tuple[str, ...] = ()
     embed: Embedder | None = None
     judge: Judge | None = None
+    read: Mapping[tuple[str, float, int], Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def provides(self) -> frozenset[str]:
@@ -107,6 +110,7 @@ class Samples:
             "cells": any(len(indices) > 1 for indices in self.cells().values()),
             "corpus": self.corpus is not None,
             "corpus_spans": hasattr(self.corpus, "matches"),
+            "reading": self.model is not None or bool(self.read),
             "model": self.model is not None,
             "references": bool(self.references),
             "embeddings": self.embed is not None,
@@ -139,11 +143,20 @@ class Samples:
         """The first ``budget`` words of each completion; None for one that has fewer."""
         return tuple(own[: self.budget] if len(own) >= self.budget else None for own in self.words)
 
+    def begin(self, text: str) -> str | None:
+        """Return what a model reads of a text: its first ``reach`` words; None if it has fewer.
+
+        Characters, twice as many, where no text has words that can be told apart.
+        """
+        if any(self.words):
+            return beginning(text, self.reach) if len(words(text)) >= self.reach else None
+        size = common((len(completion.text) for completion in self.completions), 2 * READ)
+        return text[:size] if len(text) >= size else None
+
     @cached_property
     def begun(self) -> tuple[str | None, ...]:
-        """What a model reads of each completion, ``reach`` words as they are written; None for one that has fewer."""
-        texts = zip(self.completions, self.words, strict=True)
-        return tuple(beginning(c.text, self.reach) if len(own) >= self.reach else None for c, own in texts)
+        """What a model reads of each completion, see ``begin``."""
+        return tuple(self.begin(completion.text) for completion in self.completions)
 
     @cached_property
     def readings(self) -> Mapping[str, Values]:

@@ -51,8 +51,11 @@ def loop_share(part: Sequence[str]) -> float:
 
 
 def early_stop(completion: Completion) -> float:
-    """Return 1 if the model ended the text with fewer than ten words, 0 if not."""
-    return float(completion.finish_reason == "stop" and len(words(completion.text)) < SHORT)
+    """Return 1 if the model ended the text with fewer than ten words, 0 if not; NaN where words are not told apart."""
+    found = words(completion.text)
+    if not found and any(map(str.isalpha, completion.text)):
+        return math.nan
+    return float(completion.finish_reason == "stop" and len(found) < SHORT)
 
 
 SELF_REPETITION = Measure(

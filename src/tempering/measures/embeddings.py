@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tempering.errors import MissingExtraError, ParameterError, ServerError
 from tempering.measures.base import WHOLE, Measure, Samples, Values, of_cells
 from tempering.measures.diversity import vendi
-from tempering.measures.words import beginning, sentences
+from tempering.measures.words import sentences
 from tempering.models.address import Address
 from tempering.models.transport import Transport
 
@@ -111,7 +111,7 @@ def embedding_similarity(samples: Samples) -> Values:
         for index, completion in enumerate(samples.completions)
         if samples.begun[index] is not None and samples.exemplars.get(completion.prompt_id)
     ]
-    known = {prompt: beginning(text, samples.reach) for prompt, text in samples.exemplars.items()}
+    known = {prompt: samples.begin(text) or text for prompt, text in samples.exemplars.items()}
     texts = samples.embed([samples.begun[index] or "" for index in there])
     exemplars = samples.embed([known[samples.completions[index].prompt_id] for index in there])
     if there:

@@ -19,7 +19,7 @@ from tempering.generation.completion import Completion
 from tempering.generation.decode import generate
 from tempering.generation.request import Request
 from tempering.measures.base import WHOLE, Measure, Samples, Values
-from tempering.measures.words import beginning
+from tempering.measures.words import words
 from tempering.models.base import ChatModel, Model, TextModel, conversation
 from tempering.params import SamplingParams
 
@@ -85,6 +85,17 @@ class Judge:
             self.known[completion.prompt_id] = number_of(completion)
         return [self.known[prompt] for prompt in prompts]
 
+    def tells_order(self, texts: Sequence[str]) -> list[bool]:
+        """Return for each text whether it is judged easier to follow than its own words shuffled.
+
+        A judge that reads says so nearly always; one that answers at random in 2 of 5, one that always says the same
+        never. No answer is no.
+        """
+        shuffled = [" ".join(sorted(words(text), key=_shuffled(self.seed))) for text in texts]
+        none = [""] * len(texts)
+        own, other = self.scores("coherence", texts, none), self.scores("coherence", shuffled, none)
+        return [first > second for first, second in zip(own, other, strict=True)]
+
     def prompt(self, question: str, text: str, exemplar: str) -> str:
         """Return what the judge is asked; which text comes first is drawn from the seed and the texts."""
         own, other = text[:LIMIT], exemplar[:LIMIT]
@@ -121,7 +132,7 @@ def number_of(completion: Completion) -> float:
 def _judged(question: str, samples: Samples) -> Values:
     if samples.judge is None:
         return np.full(len(samples.completions), math.nan)
-    known = {prompt: beginning(text, samples.reach) for prompt, text in samples.exemplars.items()}
+    known = {prompt: samples.begin(text) or text for prompt, text in samples.exemplars.items()}
     texts = {index: text for index, text in enumerate(samples.begun) if text is not None}
     exemplars = [known.get(samples.completions[index].prompt_id, "") for index in texts]
     out = np.full(len(samples.completions), math.nan)

@@ -1,20 +1,37 @@
 """Which language a text is in, by its function words, and the word lists of those that can be measured.
 
-Knows English and Portuguese well enough to measure them; Spanish, French, German and Italian well enough to say so.
+Knows English and Portuguese well enough to measure them; Spanish, Galician, Catalan, French, Italian, German, Dutch,
+languages written without spaces, and program code well enough to say so.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from tempering.measures.words import words
+from tempering.measures.words import UNSPACED, words
 
 MEASURED = ("English", "Portuguese")
 """Languages with function words and connectives."""
 
 THRESHOLD = 0.15
 """The least share of a language's function words in a text of it; running text has .35 to .55."""
+
+CODE = 0.04
+"""The least share of ``_MARKS`` among the characters of program code; running text has less than .01."""
+
+_MARKS = frozenset("{}[]()=<>\\_#;|&*/")
+_SCRIPTS = {
+    "Japanese": re.compile("[\u3040-\u30ff]"),
+    "Thai": re.compile("[\u0e00-\u0e7f]"),
+    "Lao": re.compile("[\u0e80-\u0eff]"),
+    "Burmese": re.compile("[\u1000-\u109f]"),
+    "Khmer": re.compile("[\u1780-\u17ff]"),
+    "Chinese": re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"),
+}
+WORDLESS = tuple(_SCRIPTS)
+"""Languages in whose script words are not told apart, so that no measure of words is defined."""
 
 DIFFERENT = 3
 """The least number of different function words that a language is known by."""
@@ -46,6 +63,19 @@ _FUNCTION_WORDS = {
         für hat hatte ich ihm ihn ihr im in ist ja man mir mit nach nicht noch nun nur oder sein sich sie so um und
         von vor war waren was wenn wie wir wird zu zum zur über
     """,
+    "Galician": """
+        ao aos as coa con da das de desde do dos e el ela en era esta este eu foi había lle máis me moi na nas no
+        non nos nun nunha o onde os para pero polo por porque que se sen seu seus súa tamén un unha unhas xa á é
+    """,
+    "Catalan": """
+        al als amb això aquell aquesta aquest com d'un de del dels el ella els em en era es fins ha han hi i jo l'any
+        la les li més molt no o on per però perquè que quan se sense seu seva si són també un una va van vaig és
+    """,
+    "Dutch": """
+        aan al als bij daar dan dat de deze die dit door een en er had hebben heeft het hij hoe hun ik in is je kon
+        maar me met mijn naar niet nog nu of om ook op over te toen tot uit van voor was wat we werd wie zei zich ze
+        zij zijn zo zou
+    """,
     "Italian": """
         al alla anche che chi ci come con cui da dal dalla dei del della delle di e era gli ha i il in io la le lei
         lo loro lui ma mi ne nel nella non o per perché più quando questa questo se si sono su sua sue sul un una
@@ -56,6 +86,7 @@ FUNCTION_WORDS: Mapping[str, frozenset[str]] = {
     name: frozenset(listed.split()) for name, listed in _FUNCTION_WORDS.items()
 }
 
+_OF_WORDLESS = re.compile(f"[{UNSPACED}]")
 _CONNECTIVES = {
     "English": """
         after, afterwards, also, although, as a result, as soon as, at first, at last, at the same time, because,
@@ -89,10 +120,17 @@ def language_of(texts: Iterable[str]) -> str | None:
         'Portuguese'
         >>> language_of(["colourless green ideas sleep furiously"]) is None
         True
+        >>> language_of(["if (a and b) or not (c): return [i for i in a]"])
+        'program code'
     """
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(words(text))
+    together = "\n".join(texts)
+    counts = Counter(words(together))
+    signs = [sign for sign in together if not sign.isspace()]
+    if len(_OF_WORDLESS.findall(together)) > sum(map(str.isalpha, signs)) / 2:
+        # Japanese has Chinese signs too, and is told by its own: it stands first.
+        return next(name for name, script in _SCRIPTS.items() if script.search(together))
+    if signs and sum(sign in _MARKS for sign in signs) >= CODE * len(signs):
+        return "program code"
     total = sum(counts.values())
     shares = {
         language: sum(counts[word] for word in known) / total if total else 0.0

@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 
 _APOSTROPHE = "\u2019"
-_WORD = re.compile(rf"[^\W_]+(?:['{_APOSTROPHE}][^\W_]+)*")
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+"""Thai, Lao, Burmese, Khmer, Kana and Han: scripts that are written without spaces between words."""
+
+_WORD = re.compile(rf"[^\W_{UNSPACED}]+(?:['{_APOSTROPHE}][^\W_{UNSPACED}]+)*")
 _MARKS = re.compile(r"[^\w\s]*")
 _SENTENCE = re.compile(rf"(?<=[.!?…])[\"'”{_APOSTROPHE})\]]*\s+|\n+")
 
@@ -15,7 +18,8 @@ _SENTENCE = re.compile(rf"(?<=[.!?…])[\"'”{_APOSTROPHE})\]]*\s+|\n+")
 def words(text: str) -> list[str]:
     """Return the words of a text in lower case: runs of letters and digits, apostrophes inside them kept.
 
-    Languages written without spaces come out as whole runs; measures that count words do not fit them.
+    Scripts that are written without spaces between words (``UNSPACED``) have none here: they would come out as whole
+    runs, which no measure of words fits.
 
     Example:
         >>> words("Don't stop -- it's 7 o'clock!")

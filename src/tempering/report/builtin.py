@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tempering.report.figures import curve_chart, inlined, measure_chart
+from tempering.report.figures import Drawn, curve_chart, inlined, measure_chart
 from tempering.report.numbers import interval, number, temperature
 from tempering.report.parts import table
 from tempering.report.published import published
@@ -165,7 +165,9 @@ def _turning(results: StudyResults) -> Findings:
         said.append(f"Of fixed texts (closed form, earlier tokens held): {_turn_in_words(fixed, fixed.x)}")
     frame = results.estimates.filter(results.estimates["measure"] == "mean_entropy")
     marks = [found.temperature.value] if found.found else []
-    figures = _figure("Entropy of a step", "nats; points measured", inlined(measure_chart(frame), "turn-entropy"))
+    figures = _figure(
+        "Entropy of a step", "nats; points measured", inlined(measure_chart(Drawn(frame)), "turn-entropy")
+    )
     bend = {"x": found.x.tolist(), "y": found.bend.tolist()}
     figures += _figure(
         "How log H bends",

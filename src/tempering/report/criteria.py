@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tempering.measures import measure
-from tempering.report.figures import inlined, measure_chart, trade_off_chart
+from tempering.report.figures import Drawn, inlined, measure_chart, trade_off_chart
 from tempering.report.numbers import interval, number, temperature, within
 from tempering.report.parts import table
 from tempering.report.untrusted import escaped
-from tempering.report.words import difference_in_words, figure_in_words
+from tempering.report.words import change_in_words, difference_in_words, equivalence_in_words, figure_in_words
 from tempering.study.relations import headlines
 
 if TYPE_CHECKING:
@@ -27,11 +27,21 @@ def charts(results: StudyResults) -> dict[str, Any]:
     for name in dict.fromkeys(results.estimates["measure"].to_list()):
         frame = results.estimates.filter(results.estimates["measure"] == name)
         if frame["mean"].is_not_null().any():
-            found[name.replace("@", "-at-")] = measure_chart(frame)
+            found[name.replace("@", "-at-")] = measure_chart(drawn(results, name))
     if points := trade_off_points(results):
         across, upright, rows = points
         found["trade-off"] = trade_off_chart(rows, within(measure(across).title), within(measure(upright).title))
     return found
+
+
+def drawn(results: StudyResults, name: str) -> Drawn:
+    """Return what the figure of a measure shows: points, smooth curve, change of slope."""
+    points, curve, changes = (
+        frame.filter(frame["measure"] == name) for frame in (results.estimates, results.curves, results.changes)
+    )
+    change = next((row for row in changes.to_dicts() if row["temperature"] is not None), None)
+    place = None if change is None else {key: change[key] for key in ("temperature", "low", "high")}
+    return Drawn(points, None if curve.is_empty() else curve, place)
 
 
 def figures(results: StudyResults) -> str:
@@ -50,24 +60,26 @@ def figures(results: StudyResults) -> str:
         if others
     )
     return (
-        "<p>Points are means with their 95 % intervals; the shaded band holds the whole curve with 95 % confidence. "
-        f'Pointing at a point shows its numbers.</p><div class="figures">{first}</div>{rest}'
+        "<p>Points are means with their 95 % intervals. The line is a smooth curve through them, and the shaded band "
+        "holds the whole of the true curve with 95 % confidence. A grey stripe is where the slope changes, if it does, "
+        f'with its 95 % interval.</p><div class="figures">{first}</div>{rest}'
     )
 
 
 def _figure(results: StudyResults, name: str) -> str:
     known, frame = measure(name), results.estimates.filter(results.estimates["measure"] == name)
     defined = frame["mean"].is_not_null().any()
-    svg = inlined(measure_chart(frame), f"figure-{name}") if defined else "<p>Undefined here.</p>"
+    svg = inlined(measure_chart(drawn(results, name)), f"figure-{name}") if defined else "<p>Undefined here.</p>"
     undefined = [temperature(row["temperature"]) for row in frame.to_dicts() if row["mean"] is None]
     gap = f" Undefined at T = {', '.join(undefined)}." if undefined else ""
     low, high = int(frame["n"].min() or 0), int(frame["n"].max() or 0)  # type: ignore[arg-type]
     n = f"n = {low} at each T" if low == high else f"n = {low} to {high} a T (where defined)"
+    change = change_in_words(results, name)
     return (
-        f'<figure role="group" aria-label="{escaped(figure_in_words(results, name))}"><figcaption>'
+        f'<figure role="group" aria-label="{escaped(figure_in_words(results, name) + change)}"><figcaption>'
         f'<span class="tag">{escaped(known.criterion)}</span><h3>{escaped(known.title)}</h3>'
         f'<span class="note">{escaped(known.unit)}; {n}.{gap}</span></figcaption>{svg}'
-        f'<div class="more"><strong>Higher:</strong> {escaped(known.more)}.</div>'
+        f'<div class="more"><strong>Higher:</strong> {escaped(known.more)}.{escaped(change)}</div>'
         f'<div class="note">{escaped(known.validity)} Source: {escaped(known.source)}.</div></figure>'
     )
 
@@ -107,9 +119,10 @@ def trade_off(results: StudyResults) -> str:
     )
     turned = "" if y.criterion == "coherence" else f" No measure of coherence was taken; {within(y.title)} stands in."
     return (
-        f"<p>What T buys and what it costs: {escaped(within(x.title))} ({escaped(x.criterion)}) across, "
+        f'<p class="lead-in">{escaped(x.title)} ({escaped(x.criterion)}) across, '
         f"{escaped(within(y.title))} ({escaped(y.criterion)}: higher means {escaped(y.more)}) upright. Each point is a "
-        f"temperature, named beside it; each cross is its two 95 % intervals.{turned} Novelty without coherence is "
+        f"temperature, named beside it where there is room; each cross is its two 95 % intervals (n as in the figures "
+        f"above).{turned} Novelty without coherence is "
         "noise.</p>"
         f'<figure role="group" class="wide" aria-label="{escaped(label)}">{svg}</figure>'
     )
@@ -153,7 +166,7 @@ def _correlation(row: dict[str, Any] | None) -> str:
     if row is None or row["rho"] is None:
         return "undefined"
     mark = " class=clear" if row["low"] is not None and (row["low"] > 0 or row["high"] < 0) else ""
-    return f"<span{mark}>{number(row['rho'])}</span> <span class=note>{interval(row['low'], row['high'])}</span>"
+    return f"<span{mark}>{number(row['rho'])}</span><br><span class=note>{interval(row['low'], row['high'])}</span>"
 
 
 def _probability(p: float | None) -> str:
@@ -166,23 +179,46 @@ def comparisons(results: StudyResults) -> str:
     if frame.is_empty():
         return ""
     names = list(dict.fromkeys(frame["measure"].to_list()))
-    sentences = "".join(f"<li>{escaped(difference_in_words(results, name))}</li>" for name in names)
+    sentences = "".join(
+        f"<li>{escaped(f'{difference_in_words(results, name)} {equivalence_in_words(results, name)}'.strip())}</li>"
+        for name in names
+    )
+    margins = frame["margin"].is_not_null().any()
     rows = [
         [
             f"{escaped(measure(row['measure']).title)}",
             temperature(row["temperature"]),
             f"{number(row['difference'])} {interval(row['low'], row['high'])}",
             _probability(row["p"]),
+            f"{number(row['d'])} {interval(row['d_low'], row['d_high'])}",
+            f"{number(row['delta'])} {interval(row['delta_low'], row['delta_high'])}",
             number(row["detectable"]),
+            *([_same(row)] if margins else []),
             f"{row['n']}",
+            f"{row['units']}",
         ]
         for row in frame.to_dicts()
     ]
-    head = ["measure", "T", f"against T = {temperature(results.against)}", "p (Holm)", "could be seen", "pairs"]
-    return (
-        f"<p>Every temperature against T = {temperature(results.against)}, text by text with the same noise. p is "
-        f"corrected by Holm's method over all {frame.height} comparisons. Where nothing is detected, the next column "
-        "says how large an effect this study would have found four times out of five.</p>"
-        f'<ul class="found">{sentences}</ul>'
-        "<details><summary>Every comparison</summary>" + table("Comparisons", head, rows) + "</details>"
+    unit = "prompts" if len(results.plan.prompts) > 1 else "samples"
+    head = ["measure", "T", "difference", "p (Holm)", "Cohen's d", "Cliff's delta", "could be seen"]
+    head += [*(["same within (p, Holm)"] if margins else []), "pairs", unit]
+    pairing = "text by text with the same noise" if results.paired else "text by text, each with noise of its own"
+    same = (
+        " The same means that two one-sided tests put the difference inside the margin that was given, corrected in "
+        "the same way over their own number."
+        if margins
+        else ""
     )
+    return (
+        f"<p>Every temperature against T = {temperature(results.against)}, {pairing}. p is corrected by Holm's method "
+        f"over all {frame.height} comparisons.{same} Where nothing is detected stands how large an effect this study "
+        "would have found four times out of five.</p>"
+        f'<ul class="found">{sentences}</ul>'
+        "<details class=printed><summary>Every comparison, with effect sizes</summary>"
+        + table("Comparisons", head, rows)
+        + "</details>"
+    )
+
+
+def _same(row: dict[str, Any]) -> str:
+    return "" if row["margin"] is None else f"\u00b1{number(row['margin'])}: {_probability(row['p_equivalent'])}"

@@ -11,9 +11,11 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tempering.report.numbers import interval, number, temperature
+from tempering.study.records import plain
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,49 +32,76 @@ LOG_FROM = 100
 """From this ratio of the largest to the smallest value on, a figure of values above 1 has a logarithmic axis."""
 
 TIP = "tip: "
-NUMBERS = ("mean", "low", "high", "band_low", "band_high")
+NUMBERS = ("mean", "low", "high")
+CURVE = ("value", "low", "high")
 
 
-def measure_chart(arms: Mapping[str, pl.DataFrame] | pl.DataFrame) -> Any:
-    """Return one measure against T: means as points on a line, their 95 % intervals as bars, the band as an area.
+@dataclass(frozen=True)
+class Drawn:
+    """One measure against T.
 
-    Args:
-        arms: rows of one measure with ``temperature``, ``mean``, ``low``, ``high``, ``n`` and, if there is a band,
-            ``band_low``, ``band_high``; null leaves a gap. Or such rows for each of at most two arms, by name.
+    Attributes:
+        points: rows with ``temperature``, ``mean``, ``low``, ``high``, ``n``; null leaves a gap.
+        curve: rows with ``temperature``, ``value``, ``low``, ``high``, the smooth curve and its band; where there is
+            none, a line joins the points.
+        change: where the slope changes, with the interval of that place: ``temperature``, ``low``, ``high``.
+    """
+
+    points: pl.DataFrame
+    curve: pl.DataFrame | None = None
+    change: Mapping[str, float] | None = None
+
+
+def measure_chart(arms: Mapping[str, Drawn] | Drawn) -> Any:
+    """Return one measure against T: means as points, their 95 % intervals as bars, the smooth curve in its band.
+
+    A change of slope is an upright line in the stripe of its interval. Of several arms, at most two, by name, the
+    second is dashed.
     """
     import altair as alt  # noqa: PLC0415 - plotting is loaded when used
 
-    frames = arms if isinstance(arms, Mapping) else {"": arms}
-    placed = {name: _placed(frame) for name, frame in frames.items()}
+    known = arms if isinstance(arms, Mapping) else {"": arms}
+    placed = {name: _placed(drawn.points) for name, drawn in known.items()}
+    curves = {
+        name: drawn.curve.select("temperature", *CURVE).to_dicts() if drawn.curve is not None else []
+        for name, drawn in known.items()
+    }
     rows = [row for found in placed.values() for row in found]
-    known = [row[key] for row in rows for key in NUMBERS if row[key] is not None]
-    low, high = min(known, default=0.0), max(known, default=1.0)
+    numbers = [row[key] for row in rows for key in NUMBERS if row[key] is not None]
+    numbers += [row[key] for found in curves.values() for row in found for key in CURVE]
+    low, high = min(numbers, default=0.0), max(numbers, default=1.0)
     wide = low >= 1 and high > LOG_FROM * low
     y: dict[str, Any] = {
         "axis": alt.Axis(title="log scale" if wide else None, tickCount=4, format=",.4~f"),
         "scale": alt.Scale(type="log", nice=True) if wide else _linear(low, high),
     }
-    x = _temperature_axis(rows)
+    axis = _temperature_axis(rows)
+    x, upright = alt.X("x:Q", **axis), alt.X("temperature:Q", **axis)
     layers: list[Any] = []
+    for drawn in known.values():
+        if drawn.change is not None:
+            place = alt.Chart(_data([dict(drawn.change)]))
+            layers.append(place.mark_rect(color=INK, opacity=0.1).encode(x=alt.X("low:Q", **axis), x2=alt.X2("high:Q")))
+            layers.append(place.mark_rule(color=INK, strokeDash=[2, 2]).encode(x=upright))
     for (name, found), colour in zip(placed.items(), (LINE, SECOND), strict=False):
         second = colour == SECOND
+        line: dict[str, Any] = {"color": colour, "strokeWidth": 2, "strokeDash": [5, 3] if second else [1, 0]}
         told = [row | {"tip": f"{TIP}{name + ', ' if name else ''}{_told(row)}"} for row in found]
-        base = alt.Chart(alt.InlineData(values=told)).encode(x=x)
-        layers += [
-            base.mark_area(color=colour, opacity=0.18).encode(y=alt.Y("band_low:Q", **y), y2="band_high:Q"),
-            base.mark_line(color=colour, strokeWidth=2, strokeDash=[5, 3] if second else [1, 0]).encode(
-                y=alt.Y("mean:Q", **y)
-            ),
-            base.mark_rule(color=colour, strokeWidth=1.5).encode(y=alt.Y("low:Q", **y), y2="high:Q"),
-            base.mark_point(
-                color=colour,
-                fill=colour,
-                opacity=1,
-                size=30,
-                shape="diamond" if second else "circle",
-            ).encode(y=alt.Y("mean:Q", **y), description="tip:N"),
-        ]
-    return _dressed(alt.layer(*layers).properties(width=WIDTH, height=HEIGHT))
+        points, curve = alt.Chart(_data(told)), alt.Chart(_data(curves[name]))
+        dot: dict[str, Any] = {"size": 30, "shape": "diamond" if second else "circle"}
+        lowest, middle = alt.Y("low:Q", **y), alt.Y("mean:Q", **y)
+        if curves[name]:
+            layers.append(curve.mark_area(color=colour, opacity=0.18).encode(x=upright, y=lowest, y2=alt.Y2("high:Q")))
+            layers.append(curve.mark_line(**line).encode(x=upright, y=alt.Y("value:Q", **y)))
+        else:
+            layers.append(points.mark_line(**line).encode(x=x, y=middle))
+        layers.append(points.mark_rule(color=colour, strokeWidth=1.5).encode(x=x, y=lowest, y2=alt.Y2("high:Q")))
+        layers.append(
+            points.mark_point(color=colour, fill=colour, opacity=1, **dot).encode(
+                x=x, y=middle, description=alt.Description("tip:N")
+            )
+        )
+    return _dressed(layers, WIDTH, HEIGHT)
 
 
 def trade_off_chart(points: Sequence[Mapping[str, Any]], x_title: str, y_title: str) -> Any:
@@ -85,30 +114,35 @@ def trade_off_chart(points: Sequence[Mapping[str, Any]], x_title: str, y_title: 
     """
     import altair as alt  # noqa: PLC0415
 
+    labelled = _apart([(point["x"], point["y"]) for point in points])
     rows = [
         dict(point)
         | {
             "place": place,
-            "label": temperature(point["temperature"]),
+            "label": temperature(point["temperature"]) if place in labelled else "",
             "tip": f"{TIP}T = {temperature(point['temperature'])}: {x_title} {_with(point, 'x')}, "
             f"{y_title} {_with(point, 'y')}",
         }
         for place, point in enumerate(points)
     ]
-    base = alt.Chart(alt.InlineData(values=rows))
+    base = alt.Chart(_data(rows))
     axis = alt.Axis(tickCount=5, format=",.4~f", grid=False)
     x = alt.X("x:Q", axis=alt.Axis(tickCount=5, format=",.4~f", grid=False, title=x_title), scale=_over(rows, "x"))
     y = alt.Y("y:Q", axis=alt.Axis(tickCount=5, format=",.4~f", grid=False, title=y_title), scale=_over(rows, "y"))
     across = base.mark_rule(color=LINE, opacity=0.45).encode(
-        x=alt.X("x_low:Q", axis=axis, scale=_over(rows, "x")), x2="x_high:Q", y=y
+        x=alt.X("x_low:Q", axis=axis, scale=_over(rows, "x")), x2=alt.X2("x_high:Q"), y=y
     )
     up = base.mark_rule(color=LINE, opacity=0.45).encode(
-        x=x, y=alt.Y("y_low:Q", axis=axis, scale=_over(rows, "y")), y2="y_high:Q"
+        x=x, y=alt.Y("y_low:Q", axis=axis, scale=_over(rows, "y")), y2=alt.Y2("y_high:Q")
     )
-    line = base.mark_line(color=LINE, strokeWidth=2).encode(x=x, y=y, order="place:Q")
-    dots = base.mark_point(color=LINE, fill=LINE, opacity=1, size=34).encode(x=x, y=y, description="tip:N")
-    labels = base.mark_text(align="left", dx=7, dy=-7, color=INK, fontSize=11).encode(x=x, y=y, text="label:N")
-    return _dressed((across + up + line + dots + labels).properties(width=560, height=320))
+    line = base.mark_line(color=LINE, strokeWidth=2).encode(x=x, y=y, order=alt.Order("place:Q"))
+    dots = base.mark_point(color=LINE, fill=LINE, opacity=1, size=34).encode(
+        x=x, y=y, description=alt.Description("tip:N")
+    )
+    labels = base.mark_text(align="left", dx=7, dy=-7, color=INK, fontSize=11).encode(
+        x=x, y=y, text=alt.Text("label:N")
+    )
+    return _dressed([across, up, line, dots, labels], 560, 320)
 
 
 def curve_chart(curves: Sequence[Mapping[str, Any]], *, marks: Sequence[float] = ()) -> Any:
@@ -131,18 +165,17 @@ def curve_chart(curves: Sequence[Mapping[str, Any]], *, marks: Sequence[float] =
         rows = [
             {"x": x, "y": y, "low": a, "high": b} for x, y, a, b in zip(curve["x"], curve["y"], low, high, strict=True)
         ]
-        base = alt.Chart(alt.InlineData(values=rows)).encode(x=alt.X("x:Q", axis=axis, scale=alt.Scale(nice=False)))
-        layers.append(
-            base.mark_area(color=colour, opacity=0.18).encode(y=alt.Y("low:Q", axis=left, scale=scale), y2="high:Q")
-        )
+        base = alt.Chart(_data(rows)).encode(x=alt.X("x:Q", axis=axis, scale=alt.Scale(nice=False)))
+        band = base.mark_area(color=colour, opacity=0.18)
+        band = band.encode(y=alt.Y("low:Q", axis=left, scale=scale), y2=alt.Y2("high:Q"))
         dash = [5, 3] if curve.get("second") else [1, 0]
-        layers.append(
-            base.mark_line(color=colour, strokeWidth=2, strokeDash=dash).encode(y=alt.Y("y:Q", axis=left, scale=scale))
-        )
+        line = base.mark_line(color=colour, strokeWidth=2, strokeDash=dash)
+        line = line.encode(y=alt.Y("y:Q", axis=left, scale=scale))
+        layers += [band, line]
     if marks:
-        found = alt.Chart(alt.InlineData(values=[{"x": mark} for mark in marks]))
+        found = alt.Chart(_data([{"x": mark} for mark in marks]))
         layers.append(found.mark_rule(color=INK, strokeDash=[2, 2]).encode(x="x:Q"))
-    return _dressed(alt.layer(*layers).properties(width=WIDTH, height=HEIGHT))
+    return _dressed(layers, WIDTH, HEIGHT)
 
 
 def inlined(chart: Any, name: str) -> str:
@@ -189,21 +222,24 @@ def _coloured(svg: str, colours: Mapping[str, str]) -> str:
     return svg
 
 
-def _dressed(chart: Any) -> Any:
-    chart = chart.configure(background="transparent").configure_view(stroke=None)
-    return chart.configure_axis(
-        labelColor=INK,
-        titleColor=INK,
-        domainColor=RULE,
-        tickColor=RULE,
-        gridColor=RULE,
-        labelFontSize=11,
-        titleFontSize=11,
-        titleFontWeight="normal",
-    )
+def _data(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Return rows as one JSON string: Altair copies a chart at every step, and would copy every number of it."""
+    import altair as alt  # noqa: PLC0415
+
+    return alt.InlineData(values=json.dumps(plain(rows)), format={"type": "json"})
 
 
-def _temperature_axis(rows: Sequence[Mapping[str, Any]]) -> Any:
+def _dressed(layers: Sequence[Any], width: int, height: int) -> Any:
+    """Return layers as one chart, made in one go: Altair copies a chart with its data at every further step."""
+    import altair as alt  # noqa: PLC0415
+
+    axis = {"labelColor": INK, "titleColor": INK, "domainColor": RULE, "tickColor": RULE, "gridColor": RULE}
+    fonts = {"labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal"}
+    config = {"background": "transparent", "view": {"stroke": None}, "axis": axis | fonts}
+    return alt.LayerChart(layer=list(layers), width=width, height=height, config=config)
+
+
+def _temperature_axis(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     import altair as alt  # noqa: PLC0415
 
     labels = {row["x"]: temperature(row["temperature"]) for row in rows}
@@ -216,7 +252,7 @@ def _temperature_axis(rows: Sequence[Mapping[str, Any]]) -> Any:
         labelOverlap=False,
         labelFlush=False,
     )
-    return alt.X("x:Q", axis=axis, scale=alt.Scale(nice=False, zero=False, padding=10))
+    return {"axis": axis, "scale": alt.Scale(nice=False, zero=False, padding=10)}
 
 
 def _linear(low: float, high: float) -> Any:
@@ -258,9 +294,19 @@ def _placed(estimates: pl.DataFrame) -> list[dict[str, Any]]:
     for row in rows:
         x = row["temperature"] if math.isfinite(row["temperature"]) else beyond
         numbers = {key: row.get(key) for key in ("mean", "low", "high", "n", "temperature")}
-        band = {"band_low": row.get("band_low", row["low"]), "band_high": row.get("band_high", row["high"])}
-        placed.append({"x": x} | numbers | band)
+        placed.append({"x": x} | numbers)
     return placed
+
+
+def _apart(places: Sequence[tuple[float, float]], least: float = 0.06) -> set[int]:
+    """Return which points have room for a label: the last, and others far enough from those chosen, from the end on."""
+    spans = [max(axis) - min(axis) or 1.0 for axis in zip(*places, strict=True)]
+    near = [[value / span for value, span in zip(place, spans, strict=True)] for place in places]
+    chosen: list[int] = []
+    for index in reversed(range(len(near))):
+        if all(max(abs(a - b) for a, b in zip(near[index], near[o], strict=True)) >= least for o in chosen):
+            chosen.append(index)
+    return set(chosen)
 
 
 def _spread(places: list[float], least: float = 0.09) -> list[float]:

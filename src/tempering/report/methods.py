@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tempering.measures import measure
 from tempering.models.base import shown_prompt
-from tempering.report.numbers import counted, temperature
+from tempering.report.numbers import counted, number, temperature, within
 from tempering.report.parts import facts
 from tempering.report.untrusted import escaped
 from tempering.report.words import settings_in_words
@@ -25,11 +26,7 @@ def methods_text(results: StudyResults) -> str:
         f"{len(plan.temperatures)} temperatures ({grid}) with the model "
         f"{manifest.model}, up to {plan.max_tokens} tokens each. Sampling: {settings_in_words(results)}; T = 0 is "
         "greedy. "
-        f"{_noise(results)} Means and trends have 95 % intervals over {unit}; slopes are the mean of "
-        "the least-squares slopes of each unit with a t interval; comparisons against "
-        f"T = {temperature(results.against)} are paired and corrected by Holm's method over all comparisons "
-        "shown. All measures of text are proxies, "
-        "computed by program. "
+        f"{_noise(results)} {_statistics(results, unit)} All measures of text are proxies, computed by program. "
         f"Software: tempering {manifest.tempering}, Python {manifest.python}, {manifest.platform}; {manifest.created}."
     )
 
@@ -45,27 +42,30 @@ def methods(results: StudyResults) -> str:
     pairs = [
         ("Command", f"<code>{escaped(command)}</code>"),
         ("Model", f"{escaped(manifest.model)} ({escaped(details)})" if details else escaped(manifest.model)),
-        ("Temperatures", ", ".join(temperature(t) for t in plan.temperatures)),
         ("Every other setting", escaped(settings)),
-        (
-            "Samples",
-            f"{plan.samples} of each of {counted(len(plan.prompts), 'prompt')} at each T, up to {plan.max_tokens} "
-            f"tokens",
-        ),
-        ("Pairing", escaped(_noise(results))),
-        (
-            "Versions",
-            escaped(
-                f"tempering {manifest.tempering}, Python {manifest.python}, {manifest.platform}, {manifest.created}"
-            ),
-        ),
     ]
     if results.notes:
         pairs.append(("Measured with", "<br>".join(escaped(note) for note in results.notes)))
     prompts = "".join(f"<li>{escaped(shown_prompt(prompt.content))}</li>" for prompt in plan.prompts)
     return (
         f"<p>{escaped(methods_text(results))}</p>{facts(pairs)}"
-        f"<details><summary>The prompts</summary><ol>{prompts}</ol></details>"
+        f"<details class=printed><summary>The prompts</summary><ol>{prompts}</ol></details>"
+    )
+
+
+def _statistics(results: StudyResults, unit: str) -> str:
+    """Return what was computed, how, and with which corrections."""
+    margins = {row["measure"]: row["margin"] for row in results.comparisons.to_dicts() if row["margin"] is not None}
+    told = ", ".join(f"\u00b1{number(margin)} for {within(measure(name).title)}" for name, margin in margins.items())
+    same = f" and so are the two one-sided tests of equivalence (margins: {told})" if told else ""
+    return (
+        f"Intervals are 95 % over {unit}: of means, t with a correction for skewness (Hall 1992); of shares of answers "
+        "that are 0 or 1, Wilson's with the effective number of answers; of Spearman's rank correlations, the "
+        "jackknife on Fisher's scale. Curves are natural cubic smoothing splines, their roughness by generalised "
+        "cross-validation, with a band that holds the whole curve at 95 %; a change of slope (two joined lines against "
+        "one) is tested at 5 % over all criteria. Slopes are the mean of the least-squares slopes of each unit. "
+        f"Comparisons against T = {temperature(results.against)} are paired t tests with the same correction, "
+        f"corrected by Holm's method over all of them{same}. What would have been seen is at a power of .8."
     )
 
 

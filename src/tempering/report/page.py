@@ -78,7 +78,8 @@ def _head(results: StudyResults) -> str:
 def _in_short(results: StudyResults) -> str:
     cap = cap_of_run(results)
     warning = f'<p class="warning">{escaped(cap)}</p>' if cap else ""
-    lead = "".join(f"<p>{escaped(sentence)}</p>" for sentence in summary(results))
+    said = "".join(f"<li>{escaped(sentence)}</li>" for sentence in summary(results))
+    lead = f'<h3>Against T = {temperature(results.against)}</h3><ul class="found">{said}</ul>' if said else ""
     parts = []
     for kind, sentences in trend_groups(results).items():
         if sentences:
@@ -89,7 +90,7 @@ def _in_short(results: StudyResults) -> str:
         f"<p class='note'>Intervals are 95 % over {unit}; one in twenty may miss. Measures of text are proxies: each "
         "figure says what is known of its worth.</p>"
     )
-    return f'{warning}{lead}<div class="groups">{"".join(parts)}</div>{note}'
+    return f'{warning}<div class="groups">{"".join(parts)}</div>{lead}{note}'
 
 
 def _next_token(seen: NextToken) -> str:

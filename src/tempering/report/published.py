@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tempering.measures import measure
 from tempering.report.audits import cap_in_words
+from tempering.report.criteria import drawn
 from tempering.report.figures import inlined, measure_chart
 from tempering.report.numbers import interval, number, temperature, within
 from tempering.report.parts import table
@@ -149,9 +150,9 @@ def _computed_table(arms: Mapping[str, StudyResults]) -> str:
 def _figures(arms: Mapping[str, StudyResults], criteria: Mapping[str, str]) -> str:
     parts = []
     for name in dict.fromkeys([*_computed(arms), *criteria.values()]):
-        frames = {arm: results.estimates.filter(results.estimates["measure"] == name) for arm, results in arms.items()}
-        if any(frame["mean"].is_not_null().any() for frame in frames.values()):
-            svg = inlined(measure_chart(frames), f"arms-{name}")
+        found = {arm: drawn(results, name) for arm, results in arms.items()}
+        if any(one.points["mean"].is_not_null().any() for one in found.values()):
+            svg = inlined(measure_chart(found), f"arms-{name}")
             known = measure(name)
             parts.append(
                 f'<figure role="group" aria-label="{escaped(known.title)} in both arms"><figcaption>'

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tempering.measures import measure
+from tempering.params import SamplingParams
 from tempering.report.numbers import counted, interval, number, temperature
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.table import Table
 
+    from tempering.study.between import Between
     from tempering.study.results import StudyResults
 
 COLUMNS = {
@@ -66,3 +71,24 @@ def _cell(row: dict[str, Any] | None) -> str:
 def _short(value: float) -> str:
     """Return a number in at most five characters, as a terminal is narrow."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def elsewhere_table(params: SamplingParams, rows: Sequence[Between]) -> Table:
+    """Return the terminal table of measures at settings that were not sampled: the estimate, or why there is none."""
+    from rich import box  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    named = {name: value for name, value in params.as_dict().items() if value != getattr(SamplingParams(), name)}
+    title = ", ".join(
+        [f"T = {temperature(params.temperature)}", *(f"{k} = {v}" for k, v in named.items() if k != "temperature")]
+    )
+    table = Table(title=f"{title}, from texts drawn at other settings", box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("measure")
+    table.add_column("mean and 95 % interval, or why it is refused")
+    for heading in ("effective texts", "Pareto k", "mean weight"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        estimate = row.why or f"{number(row.mean)} {interval(row.low, row.high)}"
+        told = [number(value) for value in (row.ess, row.pareto_k, row.mean_weight)]
+        table.add_row(measure(row.measure).title, estimate, *told)
+    return table

@@ -28,7 +28,7 @@ def settings_in_words(results: StudyResults) -> str:
 
 
 def trend_groups(results: StudyResults) -> dict[str, list[str]]:
-    """Return a sentence a criterion, grouped: rises with T, falls with T, no detectable trend, undefined.
+    """Return a sentence or two a criterion, grouped: rises with T, falls with T, no detectable trend, undefined.
 
     A criterion speaks through the measure that stands for it; the others are in the figures and tables.
     """
@@ -43,23 +43,35 @@ def trend_groups(results: StudyResults) -> dict[str, list[str]]:
             groups["undefined"].append(f"{title}: no trend can be estimated (n = {trend['n']}).")
             continue
         kind = "none" if trend["low"] <= 0 <= trend["high"] else "rises" if trend["rho"] > 0 else "falls"
-        first, last = ends[0], ends[-1]
+        size = ""
+        if kind == "none" and trend["detectable"] is not None:
+            size = f"; one of \u00b1{number(trend['detectable'])} would have been seen four times out of five"
         groups[kind].append(
-            f"{title}: from {_at(first)} to {_at(last)}. Rank correlation with T {number(trend['rho'])} "
-            f"{interval(trend['low'], trend['high'])}; n = {counted(trend['n'], 'text')} of "
-            f"{counted(trend['prompts'], 'prompt')}."
+            f"{title}: from {_at(ends[0])} to {_at(ends[-1])}. Rank correlation with T {number(trend['rho'])} "
+            f"{interval(trend['low'], trend['high'])}{size}; n = {counted(trend['n'], 'text')} of "
+            f"{counted(trend['prompts'], 'prompt')}.{change_in_words(results, trend['measure'])}"
         )
     return groups
 
 
-def summary(results: StudyResults) -> list[str]:
-    """Return what the comparisons with the reference say of each criterion, in one sentence for what was found and one
-    for what was not.
+def change_in_words(results: StudyResults, name: str) -> str:
+    """Return where the slope of a measure changes, as a sentence with a space before it; empty where none is found.
+
+    Two joined lines always have a place where they join: nothing is said of a curve that bends all along.
     """
+    for row in results.changes.filter(results.changes["measure"] == name).to_dicts():
+        if row["temperature"] is not None:
+            return (
+                f" The slope changes at T = {number(row['temperature'])} {interval(row['low'], row['high'])}, from "
+                f"{number(row['before'])} to {number(row['after'])} a unit of T."
+            )
+    return ""
+
+
+def summary(results: StudyResults) -> list[str]:
+    """Return what the comparisons with the reference say, a sentence a criterion: what was found, what was not."""
     frame, at = results.comparisons, temperature(results.against)
-    if frame.is_empty():
-        return []
-    moved, still = [], []
+    moved, still, same = list[str](), list[str](), list[str]()
     for name in dict.fromkeys(frame["measure"].to_list()):
         rows = frame.filter(frame["measure"] == name).to_dicts()
         found = [row for row in rows if row["p"] is not None and row["p"] < ALPHA]
@@ -68,20 +80,47 @@ def summary(results: StudyResults) -> list[str]:
             where = ", ".join(temperature(row["temperature"]) for row in found)
             largest = max(found, key=lambda row: abs(row["difference"]))
             moved.append(
-                f"{criterion} at T = {where} (most at T = {temperature(largest['temperature'])}: "
-                f"{_difference(largest)} in {within(measure(name).title)}, n = {largest['n']} pairs)"
+                f"{criterion.capitalize()} differs from T = {at} at T = {where}, most at "
+                f"T = {temperature(largest['temperature'])}: {_difference(largest)} in {within(measure(name).title)}, "
+                f"n = {largest['n']} pairs of {counted(largest['units'], _unit(results))}."
             )
         elif any(row["p"] is not None for row in rows):
-            still.append(criterion)
-    sentences = []
-    if moved:
-        sentences.append(f"Different from T = {at}: {'; '.join(moved)}.")
-    if still:
-        sentences.append(
-            f"No detectable effect against T = {at} at any temperature on {' or '.join(still)}; how small an effect "
-            "could have been seen stands under “Compared with a reference”."
-        )
-    return sentences
+            still.append(
+                f"{criterion.capitalize()}: no detectable effect against T = {at} at any temperature"
+                f"{_could_be_seen(rows, name)}."
+            )
+        if said := equivalence_in_words(results, name):
+            same.append(f"{criterion.capitalize()}, {within(measure(name).title)}: {within(said)}")
+    return moved + still + same
+
+
+def equivalence_in_words(results: StudyResults, name: str) -> str:
+    """Return where a measure is the same as at the reference, within the margin that the user gave; empty without one.
+
+    Temperatures beside one another are told as a range.
+    """
+    rows = results.comparisons.filter(results.comparisons["measure"] == name).to_dicts()
+    if not rows or rows[0]["margin"] is None:
+        return ""
+    at = temperature(results.against)
+    same = {row["temperature"] for row in rows if row["p_equivalent"] is not None and row["p_equivalent"] < ALPHA}
+    margin = f"\u00b1{number(rows[0]['margin'])}"
+    pairs = counted(min(row["n"] for row in rows if not same or row["temperature"] in same), "pair")
+    n = f"n = {pairs} of {counted(max(row['units'] for row in rows), _unit(results))} a T"
+    if not same:
+        return f"Not shown to be the same as at T = {at} within {margin} at any other temperature ({n})."
+    runs: list[list[float]] = [[]]
+    for t in results.plan.temperatures:
+        if t in same or t == results.against:
+            runs[-1].append(t)
+        elif runs[-1]:
+            runs.append([])
+    told = [
+        f"T = {temperature(run[0])}" + (f" to {temperature(run[-1])}" if len(run) > 1 else "")
+        for run in runs
+        if set(run) - {results.against}
+    ]
+    return f"The same as at T = {at} within {margin} at {' and '.join(told)} ({n})."
 
 
 def difference_in_words(results: StudyResults, name: str) -> str:
@@ -94,19 +133,32 @@ def difference_in_words(results: StudyResults, name: str) -> str:
     parts = [said] if said else []
     if rest:
         where = ", ".join(temperature(row["temperature"]) for row in rest)
-        least = [row["detectable"] for row in rest if row["detectable"] is not None]
-        size = ""
-        if least and max(least) > known.high - known.low:
-            size = "; this study is too small to have seen any"
-        elif least:
-            size = f"; a difference of {number(max(least))} or more would have been seen"
-        parts.append(f"no detectable effect at T = {where}{size}")
+        parts.append(f"no detectable effect at T = {where}{_could_be_seen(rest, name)}")
     undefined = [temperature(row["temperature"]) for row in rows if row["p"] is None]
     if undefined:
         parts.append(f"not to be compared at T = {', '.join(undefined)}: nothing varies, or too few pairs")
     pairs = sorted({row["n"] for row in rows})
     n = f"n = {pairs[0]} pairs" if len(pairs) == 1 else f"n = {pairs[0]} to {pairs[-1]} pairs"
     return f"{known.title}: {'. '.join(part[0].upper() + part[1:] for part in parts)} ({n} a T)."
+
+
+def _could_be_seen(rows: list[dict[str, Any]], name: str) -> str:
+    """Return how large a difference would have been seen, from the least to the most over the temperatures."""
+    known = [row for row in rows if row["detectable"] is not None]
+    if not known:
+        return ""
+    least, most = (pick(known, key=lambda row: row["detectable"]) for pick in (min, max))
+    if least["detectable"] > measure(name).high - measure(name).low:
+        return "; this study is too small to have seen any"
+    sizes = number(least["detectable"])
+    if number(most["detectable"]) != sizes:
+        sizes += f" (T = {temperature(least['temperature'])}) to {number(most['detectable'])} "
+        sizes += f"(T = {temperature(most['temperature'])})"
+    return f"; a difference of {sizes} would have been seen four times out of five"
+
+
+def _unit(results: StudyResults) -> str:
+    return "prompt" if len(results.plan.prompts) > 1 else "sample"
 
 
 def _difference(row: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from tempering.statistics.comparisons import Comparison, holm, paired_comparison
 from tempering.statistics.curve import CurveBand, curve_band
 from tempering.statistics.effects import cliffs_delta, cohens_d
 from tempering.statistics.estimate import Estimate
-from tempering.statistics.means import t_mean
+from tempering.statistics.means import mean_p, t_mean
 from tempering.statistics.mixed import FixedEffect, MixedModel, mixed_model
 from tempering.statistics.power import (
     Equivalence,
@@ -36,6 +36,7 @@ __all__ = [
     "detectable",
     "equivalence",
     "holm",
+    "mean_p",
     "mixed_model",
     "paired_comparisons",
     "rank_trend",

@@ -44,6 +44,7 @@ def change_point(
     clusters: ArrayLike,
     *,
     confidence: float = 0.95,
+    alpha: float = 0.05,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> ChangePoint:
@@ -58,7 +59,8 @@ def change_point(
         x: shape [n], finite; at least five settings.
         y: shape [n]; NaN is left out.
         clusters: shape [n].
-        confidence: of the test and of the interval, in (0, 1).
+        confidence: of the interval, in (0, 1).
+        alpha: the level of the test, in (0, 1); divide it by the number of tests where there are several.
         resamples: how many, >= 2.
         seed: of draws and resamples.
 
@@ -75,6 +77,8 @@ def change_point(
     """
     if resamples < 2:
         raise ParameterError(f"resamples must be at least 2, got {resamples}", field="resamples")
+    if not 0 < alpha < 1:
+        raise ParameterError(f"alpha must be in (0, 1), got {alpha}", field="alpha")
     means = setting_means(x, y, clusters, confidence)
     if len(means.x) < 5:
         raise ParameterError("a change point needs five settings", field="x")
@@ -92,7 +96,7 @@ def change_point(
     flat = np.column_stack([np.ones(len(means.x)), means.x])
     onto = np.eye(len(means.x)) - weights[:, None] * flat @ np.linalg.solve(flat.T @ (weights[:, None] * flat), flat.T)
     rest = replace(means, contributions=means.contributions @ onto)
-    critical = rest.highest(hinges, confidence, seed)
+    critical = rest.highest(hinges, 1 - alpha, seed)
     n = int(means.n.sum())
     if statistic <= critical:
         line = float(np.polynomial.polynomial.polyfit(means.x, means.means, 1, w=np.sqrt(weights))[1])

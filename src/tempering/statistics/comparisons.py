@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tempering.errors import ParameterError
-from tempering.statistics.clusters import mean_parts, p_value
 from tempering.statistics.effects import cliffs_delta, cohens_d
 from tempering.statistics.estimate import Estimate
-from tempering.statistics.means import t_mean
-from tempering.statistics.power import smallest_detectable_effect
+from tempering.statistics.means import mean_p, t_mean
+from tempering.statistics.power import Equivalence, equivalence, smallest_detectable_effect
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,8 @@ class Comparison:
         d: Cohen's d of pairs.
         delta: Cliff's delta.
         detectable: the smallest difference that would be found with power 0.8 at the strictest level of the correction.
+        equivalence: whether the difference is too small to matter; None without a margin. Its p is of this comparison
+            alone.
         alpha: the family-wise level.
     """
 
@@ -42,6 +43,7 @@ class Comparison:
     d: Estimate
     delta: Estimate
     detectable: Estimate
+    equivalence: Equivalence | None
     alpha: float
 
     @property
@@ -57,11 +59,13 @@ def paired_comparisons(
     samples: ArrayLike,
     *,
     reference: float | None = None,
+    margin: float | None = None,
+    tests: int | None = None,
     confidence: float = 0.95,
 ) -> tuple[Comparison, ...]:
     """Compare settings two by two on the values they share: same cluster, same sample, so the same noise.
 
-    The test is t over clusters of the mean difference (the larger p of plain and of skewness-corrected t); p is
+    The test is that of ``mean_p``, t over clusters of the mean difference, corrected for skewness; p is
     corrected by Holm (1979), so that the chance of any false alarm stays below 1 - confidence.
 
     Args:
@@ -70,6 +74,8 @@ def paired_comparisons(
         clusters: shape [n], prompts.
         samples: shape [n], the sample index; with the cluster it names the pair.
         reference: compare every setting with this one; every setting with every other if None.
+        margin: up to where a difference is too small to matter, > 0; the caller's judgement, made before the data.
+        tests: how many comparisons are made in all, for ``detectable``; those here unless given.
         confidence: 1 - the family-wise level, in (0, 1).
 
     Returns:
@@ -92,23 +98,23 @@ def paired_comparisons(
         base = settings.index(reference)
         places = [(base, other) for other in range(len(settings)) if other != base]
     alpha = 1 - confidence
+    level = alpha / (tests or len(places) or 1)
     p_values = pair_p_values(table, groups, places)
     found = []
     for (first, second), p, corrected in zip(places, p_values, holm(p_values), strict=True):
         before, after = table[:, first], table[:, second]
-        detectable = smallest_detectable_effect(
-            after - before, groups, alpha=alpha / len(places), confidence=confidence
-        )
+        change = after - before
         found.append(
             Comparison(
                 first=settings[first],
                 second=settings[second],
-                difference=t_mean(after - before, groups, confidence=confidence),
+                difference=t_mean(change, groups, confidence=confidence),
                 p=p,
                 p_holm=corrected,
                 d=cohens_d(before, after, groups, confidence=confidence),
                 delta=cliffs_delta(before, after, groups, confidence=confidence),
-                detectable=detectable,
+                detectable=smallest_detectable_effect(change, groups, alpha=level, confidence=confidence),
+                equivalence=None if margin is None else equivalence(change, groups, margin, confidence=confidence),
                 alpha=alpha,
             )
         )
@@ -119,11 +125,7 @@ def pair_p_values(
     table: NDArray[np.float64], groups: NDArray[np.generic], places: Sequence[tuple[int, int]]
 ) -> list[float]:
     """Return the uncorrected p of each pair of columns of ``pair_table``; NaN with fewer than two units."""
-    found = []
-    for first, second in places:
-        parts = mean_parts(table[:, second] - table[:, first], groups, 0.95)
-        found.append(p_value(parts.value, parts.contributions) if len(parts.sums) > 1 else math.nan)
-    return found
+    return [mean_p(table[:, second] - table[:, first], groups) for first, second in places]
 
 
 def pair_table(

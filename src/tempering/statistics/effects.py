@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tempering.errors import ParameterError
-from tempering.statistics.clusters import Array, jackknife, known_values, shrunk, stretched, units_of
+from tempering.statistics.clusters import Array, fisher, jackknife, known_values, units_of
 from tempering.statistics.estimate import Estimate
 
 
@@ -54,7 +54,7 @@ def cliffs_delta(first: ArrayLike, second: ArrayLike, clusters: ArrayLike, *, co
     """Estimate Cliff's delta: how much more often a value of ``second`` lies above one of ``first`` than below.
 
     delta = P(second > first) - P(second < first) over all combinations, in [-1, 1]; it knows ranks only (Cliff 1993).
-    Interval: jackknife over clusters on the scale of ``rank_trend``, corrected for skewness.
+    Interval: jackknife over clusters on Fisher's scale, corrected for skewness.
     Arguments as in ``cohens_d``.
 
     Example:
@@ -74,9 +74,9 @@ def cliffs_delta(first: ArrayLike, second: ArrayLike, clusters: ArrayLike, *, co
     if units < 4:
         return Estimate(value, math.nan, math.nan, len(before), names, confidence)
     left = wins.sum() - wins.sum(axis=0) - wins.sum(axis=1) + np.diag(wins)
-    scale = stretched(left / (len(before) - sizes) ** 2)
-    low, high = jackknife(float(stretched(value)), scale, confidence)
-    return Estimate(value, shrunk(low), shrunk(high), len(before), names, confidence)
+    scale = fisher(left / (len(before) - sizes) ** 2)
+    low, high = jackknife(float(fisher(value)), scale, confidence)
+    return Estimate(value, math.tanh(low), math.tanh(high), len(before), names, confidence)
 
 
 def _pairs(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from numpy.typing import ArrayLike
 
-from tempering.statistics.clusters import interval, mean_parts
+from tempering.statistics.clusters import interval, mean_parts, p_value
 from tempering.statistics.estimate import Estimate
 
 
@@ -35,3 +37,17 @@ def t_mean(values: ArrayLike, clusters: ArrayLike, *, confidence: float = 0.95) 
     parts = mean_parts(values, clusters, confidence)
     bounds = interval(parts.value, parts.contributions, confidence) if len(parts.sums) > 1 else (0.0, 0.0)
     return parts.estimate(bounds, confidence)
+
+
+def mean_p(values: ArrayLike, clusters: ArrayLike, null: float = 0.0) -> float:
+    """Return the two-sided p of the hypothesis that the mean of clustered values is ``null``: ``t_mean`` turned round.
+
+    It is the level at which the interval ends at the null; where no cluster differs from another, it is that of all
+    clusters agreeing by chance. NaN with fewer than two units. Arguments as in ``t_mean``.
+
+    Example:
+        >>> round(mean_p([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0, 0, 1, 1, 2, 2]), 3)
+        0.094
+    """
+    parts = mean_parts(values, clusters, 0.95)
+    return p_value(parts.value, parts.contributions, null) if len(parts.sums) > 1 else math.nan

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, special
 
 from tempering.errors import ParameterError
-from tempering.statistics.clusters import interval, mean_parts, shrunk, standard_error, tail
+from tempering.statistics.clusters import interval, mean_parts, standard_error, tail
 from tempering.statistics.estimate import Estimate
 from tempering.statistics.trend import trend_parts
 
@@ -66,18 +66,18 @@ def smallest_detectable_trend(
 ) -> Estimate:
     """Estimate the smallest rank correlation that a study like this finds different from 0 with the given power.
 
-    As ``smallest_detectable_effect``, on the scale and with the standard error of ``rank_trend``.
+    As ``smallest_detectable_effect``, on Fisher's scale with the standard error of ``rank_trend``.
 
     Example:
         >>> smallest_detectable_trend([0, 1, 2] * 4, [0, 2, 1, 1, 0, 2, 0, 1, 2, 2, 1, 0], [0, 1, 2, 3] * 3).value
-        0.706...
+        0.837...
     """
     parts = trend_parts(x, y, clusters, confidence)
     if parts.left_out is None:
         return Estimate(math.nan, math.nan, math.nan, parts.n, parts.clusters, confidence)
     contributions = parts.contributions
     found = _detectable(standard_error(contributions), len(contributions), power, alpha, confidence)
-    low, value, high = (shrunk(bound) for bound in found)
+    low, value, high = (math.tanh(bound) for bound in found)
     return Estimate(value, low, high, parts.n, parts.clusters, confidence)
 
 
@@ -152,7 +152,7 @@ class Equivalence:
 def equivalence(differences: ArrayLike, clusters: ArrayLike, margin: float, *, confidence: float = 0.95) -> Equivalence:
     """Test whether a mean difference lies inside ``-margin`` to ``margin``, by two one-sided tests (TOST).
 
-    Schuirmann (1987); each test is a t test over the clusters (the larger p of plain and of skewness-corrected t).
+    Schuirmann (1987); each test is a t test over the clusters, corrected for skewness.
     The margin is a judgement about the use and comes from the user, before the data are seen.
 
     Args:

@@ -119,7 +119,8 @@ def reweight(
     if total == 0:
         none = _nothing(len(w), prompts, confidence)
         empty = none if scores is not None else None
-        return Reweighted(none, empty, 0.0, 0.0, math.inf, 0.0, False, "no sample is possible at these settings")
+        why = "no sample is possible at these settings" if known.any() else "the value is undefined in every sample"
+        return Reweighted(none, empty, 0.0, 0.0, math.inf, 0.0, False, why)
     mean = float(w @ f) / total
     deviations = w * np.abs(f - mean)
     if deviations.max() <= 1e-9 * float((w * np.abs(f)).max()):

@@ -12,12 +12,11 @@ from tempering.errors import ParameterError
 from tempering.statistics.clusters import (
     CHUNK,
     Array,
+    fisher,
     interval,
     known_values,
     left_out_contributions,
     p_value,
-    shrunk,
-    stretched,
     units_of,
 )
 from tempering.statistics.estimate import Estimate
@@ -28,8 +27,8 @@ UNITS = 400
 def rank_trend(x: ArrayLike, y: ArrayLike, clusters: ArrayLike, *, confidence: float = 0.95) -> Estimate:
     """Estimate Spearman's rank correlation of y with x, with an interval over clusters.
 
-    The interval is a jackknife over clusters on the scale ``rho / (1 - rho^2)``, corrected for skewness. It speaks of
-    other prompts like these, at these same settings. With a single cluster its values are the units. Coverage is in
+    The interval is a jackknife over clusters on Fisher's scale atanh(rho), corrected for skewness. It speaks of other
+    prompts like these, at these same settings. With a single cluster its values are the units. Coverage is in
     docs/statistics.md.
 
     Args:
@@ -52,8 +51,8 @@ def rank_trend(x: ArrayLike, y: ArrayLike, clusters: ArrayLike, *, confidence: f
     found = trend_parts(x, y, clusters, confidence)
     if found.left_out is None:
         return Estimate(found.rho, math.nan, math.nan, found.n, found.clusters, confidence)
-    low, high = interval(float(stretched(found.rho)), found.contributions, confidence)
-    return Estimate(found.rho, shrunk(low), shrunk(high), found.n, found.clusters, confidence)
+    low, high = interval(float(fisher(found.rho)), found.contributions, confidence)
+    return Estimate(found.rho, math.tanh(low), math.tanh(high), found.n, found.clusters, confidence)
 
 
 @dataclass(frozen=True)
@@ -74,13 +73,13 @@ class TrendParts:
 
     @property
     def contributions(self) -> Array:
-        """What each unit adds to the error of rho on its scale (``clusters.stretched``)."""
-        return np.zeros(0) if self.left_out is None else left_out_contributions(stretched(self.left_out))
+        """What each unit adds to the error of atanh(rho)."""
+        return np.zeros(0) if self.left_out is None else left_out_contributions(fisher(self.left_out))
 
     @property
     def p(self) -> float:
         """The two-sided p of no correlation; NaN where there is no interval."""
-        return p_value(float(stretched(self.rho)), self.contributions) if self.left_out is not None else math.nan
+        return p_value(float(fisher(self.rho)), self.contributions) if self.left_out is not None else math.nan
 
 
 def trend_parts(x: ArrayLike, y: ArrayLike, clusters: ArrayLike, confidence: float = 0.95) -> TrendParts:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,13 @@ from tempering.measures import measure as measure_of
 from tempering.measures.base import Samples
 from tempering.models.base import LogitsModel, shown_prompt
 from tempering.sampling.distribution import process
-from tempering.statistics import curve_band, rank_trend, t_mean, wilson
+from tempering.statistics import rank_trend, smallest_detectable_trend, t_mean, wilson
 from tempering.study.audit import AUDIT, audit_from
 from tempering.study.comparisons import compared, comparisons_of, reference_of
 from tempering.study.curves import read_curves
 from tempering.study.plan import StudyPlan
 from tempering.study.presets.turning import read_turning
-from tempering.study.relations import correlations_of, headlines, slopes_of, units
+from tempering.study.relations import changes_of, correlations_of, curves_of, headlines, slopes_of, units
 from tempering.study.results import NextToken, StudyResults
 from tempering.study.sources import Sources, identities_of, measure_values, measured_before, notes_of, samples_with
 from tempering.study.store import read_completions, read_made, read_run, sort_completions
@@ -33,24 +34,38 @@ NEXT_TOKEN = "next_token.json"  # noqa: S105 - a file name
 SHOWN = 12
 
 
-def load_results(folder: Path, sources: Sources | None = None, *, against: float | None = None) -> StudyResults:
+def load_results(
+    folder: Path,
+    sources: Sources | None = None,
+    *,
+    against: float | None = None,
+    margins: Mapping[str, float] | None = None,
+) -> StudyResults:
     """Return what a run folder holds, complete or not, analysed.
 
     Args:
         folder: the run folder.
         against: the temperature that the others are compared with; the plan's nearest to 1 unless given.
+        margins: up to where a difference is too small to matter, by measure.
         sources: what measures may use besides the folder; values that need more are read from ``measures.parquet``.
 
     Raises:
         StoreError: not a run folder, damaged, or without a single sample.
         RunFormatError: another version of the format.
-        ParameterError: ``against`` is no temperature of the plan.
+        ParameterError: ``against`` is no temperature of the plan, or a margin's measure was not measured.
     """
     sources = sources or Sources()
-    return analyse(folder, samples_of(folder, sources), sources, against=against)
+    return analyse(folder, samples_of(folder, sources), sources, against=against, margins=margins)
 
 
-def analyse(folder: Path, samples: Samples, sources: Sources, *, against: float | None = None) -> StudyResults:
+def analyse(
+    folder: Path,
+    samples: Samples,
+    sources: Sources,
+    *,
+    against: float | None = None,
+    margins: Mapping[str, float] | None = None,
+) -> StudyResults:
     """Return what a run folder holds, its samples read already (``samples_of``); otherwise as ``load_results``."""
     run, before = read_run(folder), measured_before(folder)
     try:
@@ -70,7 +85,9 @@ def analyse(folder: Path, samples: Samples, sources: Sources, *, against: float 
         trends=_trends(values, run.plan),
         slopes=slopes_of(values, run.plan),
         correlations=correlations_of(values, run.plan, chosen),
-        comparisons=comparisons_of(values, run.plan, compared(chosen), reference),
+        comparisons=comparisons_of(values, run.plan, compared(chosen), reference, margins),
+        curves=curves_of(values, run.plan),
+        changes=changes_of(values, run.plan, chosen.values()),
         against=reference,
         next_token=next_token,
         audit=read_made(folder / AUDIT, audit_from),
@@ -94,7 +111,9 @@ def samples_of(folder: Path, sources: Sources | None = None) -> Samples:
     if not completions:
         raise StoreError(f"{folder} holds no sample yet; repeat the study to go on")
     exemplars = {c.prompt_id: c.text for c in stored if c.params.temperature == 0 and c.sample == 0}
-    return samples_with(run.plan, completions, exemplars, sources or Sources(), measured_before(folder))
+    curves, _ = read_curves(folder)
+    samples = samples_with(run.plan, completions, exemplars, sources or Sources(), measured_before(folder))
+    return replace(samples, read=curves.read) if curves else samples
 
 
 def _numbers(frame: pl.DataFrame, plan: StudyPlan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -104,7 +123,7 @@ def _numbers(frame: pl.DataFrame, plan: StudyPlan) -> tuple[np.ndarray, np.ndarr
 
 
 def _estimates(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
-    """Return means with their intervals, and the band that holds a measure's whole curve over the finite T at once."""
+    """Return means with their intervals."""
     import polars as pl  # noqa: PLC0415
 
     rows = []
@@ -112,26 +131,15 @@ def _estimates(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
         known = measure_of(str(name))
         numbers, temperatures, clusters = _numbers(frame, plan)
         share = (known.low, known.high) == (0, 1) and np.isin(numbers[~np.isnan(numbers)], (0, 1)).all()
-        band = _band(temperatures, numbers, clusters)
         for temperature in np.unique(temperatures).tolist():
             here = temperatures == temperature
             estimate = (wilson if share else t_mean)(numbers[here], clusters[here])
-            low, high = band.get(temperature, (math.nan, math.nan))
             # An interval ends where the measure does: a share below 0 is no possible mean.
-            bounds = {"low": estimate.low, "high": estimate.high, "band_low": low, "band_high": high}
+            bounds = {"low": estimate.low, "high": estimate.high}
             clipped = {key: min(max(value, known.low), known.high) for key, value in bounds.items()}
             row = {"measure": name, "temperature": temperature, "mean": estimate.value} | clipped
             rows.append(row | {"n": estimate.n, "prompts": min(estimate.clusters, len(plan.prompts))})
     return _without_nan(pl.DataFrame(rows))
-
-
-def _band(temperatures: np.ndarray, numbers: np.ndarray, clusters: np.ndarray) -> dict[float, tuple[float, float]]:
-    """Return the simultaneous band at each finite temperature; nothing where there are too few units for one."""
-    finite = np.isfinite(temperatures)
-    if len(np.unique(clusters[finite & ~np.isnan(numbers)])) < 2:
-        return {}
-    found = curve_band(temperatures[finite], numbers[finite], clusters[finite], shape="means")
-    return {float(x): (float(low), float(high)) for x, low, high in zip(found.x, found.low, found.high, strict=True)}
 
 
 def _trends(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
@@ -142,6 +150,7 @@ def _trends(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
         numbers, temperatures, clusters = _numbers(frame, plan)
         trend = rank_trend(temperatures, numbers, clusters)
         row = {"measure": name, "rho": trend.value, "low": trend.low, "high": trend.high}
+        row["detectable"] = smallest_detectable_trend(temperatures, numbers, clusters).value
         rows.append(row | {"n": trend.n, "prompts": min(trend.clusters, len(plan.prompts))})
     return _without_nan(pl.DataFrame(rows))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tempering.errors import StoreError
@@ -34,7 +34,7 @@ def check_folder(folder: Path, arms: Iterable[str]) -> None:
         raise StoreError(f"{folder} holds a study of one run; choose another folder with --out")
 
 
-def load_arms(folder: Path, *, against: float | None = None) -> Arms:
+def load_arms(folder: Path, *, against: float | None = None, margins: Mapping[str, float] | None = None) -> Arms:
     """Return the results of every arm in a folder, finished or not.
 
     Raises:
@@ -43,5 +43,5 @@ def load_arms(folder: Path, *, against: float | None = None) -> Arms:
     """
     inside = sorted(path.parent for path in folder.glob(f"*/{RUN}"))
     if (folder / RUN).exists() or not inside:
-        return {"": load_results(folder, against=against)}
-    return {path.name: load_results(path, against=against) for path in inside}
+        return {"": load_results(folder, against=against, margins=margins)}
+    return {path.name: load_results(path, against=against, margins=margins) for path in inside}

@@ -21,7 +21,7 @@ from tempering.statistics import Estimate, t_mean
 from tempering.statistics.clusters import t_quantile
 from tempering.study.plan import StudyPlan
 from tempering.study.records import plain, real
-from tempering.study.steps import Steps
+from tempering.study.steps import FEW, Steps
 
 AUDIT = "audit.json"
 AS_SET, ALONE = "as set", "temperature alone"
@@ -72,7 +72,7 @@ class Audit:
         defaults: for each engine, its defaults that would act if only the study's settings were sent.
         rows: setups times temperatures.
         vocabulary: how many tokens there are.
-        unit: what the intervals are over, in words: prompts, or texts of one prompt.
+        unit: what the intervals are over, in words: prompts, or texts where there are few prompts.
     """
 
     acting: dict[str, Any]
@@ -153,7 +153,8 @@ def audit(steps: Steps, plan: StudyPlan) -> Audit:
         engine: {name: value for name, value in known.items() if name not in plan.params}
         for engine, known in ENGINE_DEFAULTS.items()
     }
-    unit = "prompts" if len(plan.prompts) > 1 else "texts of one prompt"
+    many = len(plan.prompts)
+    unit = "prompts" if many >= FEW else "texts of one prompt" if many == 1 else f"texts of {many} prompts"
     return Audit(acting_settings(params), defaults, tuple(rows), int(steps.logits.shape[1]), unit)
 
 

@@ -18,7 +18,7 @@ from tempering.generation.completion import Completion
 from tempering.measures.base import Measure, Samples
 from tempering.models.base import LogitsModel
 from tempering.params import SamplingParams
-from tempering.statistics.reweighting import Reweighted, reweight
+from tempering.statistics.reweighting import GATE, Reweighted, reweight
 from tempering.study.likelihoods import text_likelihoods
 from tempering.study.plan import StudyPlan
 from tempering.study.records import plain
@@ -121,8 +121,8 @@ def study_between(
 ) -> list[Between]:
     """Return every measure at temperatures between the sampled ones, with refusals.
 
-    How far samples reach is expected from the variance of the logits, log(ESS/n) ~ -tokens Var(z) (1/T - 1/T*)^2:
-    where that leaves fewer than ``HOPELESS`` effective samples everywhere, no text is scored.
+    How far samples reach is expected from the variance of the logits (``Reach``): where that leaves fewer than
+    ``HOPELESS`` effective samples, no text is scored.
 
     Args:
         model: the model of the study.
@@ -132,41 +132,75 @@ def study_between(
         curves: the thermodynamics of the study.
     """
     sampled = [t for t in plan.temperatures if 0 < t < math.inf]
+    reach = Reach.of(completions, curves)
     asked = [t for low, high in pairwise(sampled) for t in np.linspace(low, high, STEPS + 1)[1:-1].round(6).tolist()]
-    expected = {t: _expected(t, sampled, completions, curves) for t in asked}
+    expected = {t: reach.expected(t, sampled) for t in asked}
     reached = [t for t in asked if expected[t] >= HOPELESS]
     rows = []
     if reached:
         targets = [SamplingParams(temperature=t) for t in sorted({*reached, *sampled})]
-        rows = [_row(name, p.temperature, r) for name, p, r in reweight_texts(model, completions, values, targets)]
+        rows = [row_of(name, p.temperature, r) for name, p, r in reweight_texts(model, completions, values, targets)]
     prompts = len({c.prompt_id for c in completions})
     for t in asked:
         if t not in reached:
-            why = f"texts are too long or too few for this gap: about {expected[t]:.2g} effective samples are expected"
+            why = f"about {expected[t]:.2g} effective texts are expected: {reach.wanted(t)}"
             none = Between("", t, *(None,) * 6, expected[t], None, None, len(completions), prompts, why)
             rows += [replace(none, measure=name) for name in values]
     return sorted(rows, key=lambda row: (list(values).index(row.measure), row.temperature))
 
 
-def _expected(
-    temperature: float, sampled: Sequence[float], completions: Sequence[Completion], curves: ThermodynamicCurves
-) -> float:
-    """Return about how many effective samples the two neighbouring temperatures give."""
-    variance = {
-        row["sampled_at"]: row["mean"]
-        for row in curves.curves
-        if row["quantity"] == "variance" and row["sampled_at"] == row["temperature"]
-    }
-    total = 0.0
-    for t in (max(s for s in sampled if s < temperature), min(s for s in sampled if s > temperature)):
-        lengths = [len(c.tokens) for c in completions if c.params.temperature == t]
-        if lengths and t in variance:
-            distance = float(np.mean(lengths)) * variance[t] * (1 / t - 1 / temperature) ** 2
-            total += len(lengths) * math.exp(-distance)
-    return total
+@dataclass(frozen=True)
+class Reach:
+    """How far the texts of each sampled temperature reach: log(ESS/n) ~ -tokens Var(z) (1/T - 1/T*)^2.
+
+    Attributes:
+        texts: how many texts, by temperature.
+        tokens: their mean length.
+        variance: of the logits of a step, by temperature.
+    """
+
+    texts: Mapping[float, int]
+    tokens: Mapping[float, float]
+    variance: Mapping[float, float]
+
+    @classmethod
+    def of(cls, completions: Sequence[Completion], curves: ThermodynamicCurves) -> Reach:
+        """Return it from a study's texts and thermodynamics."""
+        variance = {
+            row["sampled_at"]: row["mean"]
+            for row in curves.curves
+            if row["quantity"] == "variance" and row["sampled_at"] == row["temperature"]
+        }
+        lengths: dict[float, list[int]] = {t: [] for t in variance}
+        for text in completions:
+            lengths.get(text.params.temperature, []).append(len(text.tokens))
+        held = {t: found for t, found in lengths.items() if found}
+        return cls({t: len(x) for t, x in held.items()}, {t: float(np.mean(x)) for t, x in held.items()}, variance)
+
+    def expected(self, temperature: float, sampled: Sequence[float]) -> float:
+        """Return about how many effective texts the two neighbouring temperatures give."""
+        neighbours = max(s for s in sampled if s < temperature), min(s for s in sampled if s > temperature)
+        return sum(
+            self.texts[t] * math.exp(-self.tokens[t] * self.variance[t] * (1 / t - 1 / temperature) ** 2)
+            for t in neighbours
+            if t in self.texts
+        )
+
+    def wanted(self, temperature: float) -> str:
+        """Return in words what would make enough of them: nearer temperatures, or more texts where none is enough."""
+        near = min(self.texts, key=lambda t: abs(t - temperature))
+        each = self.texts[near]
+        if 2 * each <= GATE.ess:
+            return f"{GATE.ess:g} are needed, so more than {GATE.ess / 2:g} texts at each T"
+        apart = math.sqrt(math.log(2 * each / GATE.ess) / max(self.tokens[near] * self.variance[near], 1e-12))
+        return (
+            f"for {GATE.ess:g}, texts of {self.tokens[near]:.0f} tokens need temperatures "
+            f"{2 * apart * temperature**2:.2g} apart here"
+        )
 
 
-def _row(name: str, temperature: float, found: Reweighted) -> Between:
+def row_of(name: str, temperature: float, found: Reweighted) -> Between:
+    """Return an estimate of ``reweight_texts`` as a row."""
     mean, slope = found.estimate, found.slope
 
     def shown(number: float | None) -> float | None:

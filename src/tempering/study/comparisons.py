@@ -6,21 +6,18 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tempering.errors import ParameterError
-from tempering.statistics import holm, paired_comparisons, smallest_detectable_effect
+from tempering.measures import measure_exists
+from tempering.statistics import holm, paired_comparisons
 from tempering.study.plan import StudyPlan
 from tempering.study.relations import units
 
 if TYPE_CHECKING:
     import polars as pl
 
-Values = NDArray[np.float64]
-POWER, ALPHA = 0.8, 0.05
 COMPARED = frozenset({"accuracy", "novelty", "typicality", "cohesion", "coherence", "diversity"})
-PAIR = ["prompt_id", "sample"]
+SIZES = ("d", "d_low", "d_high", "delta", "delta_low", "delta_high")
+NUMBERS = ("difference", "low", "high", "p", *SIZES, "detectable", "margin", "p_equivalent")
 
 
 def reference_of(plan: StudyPlan, against: float | None = None) -> float:
@@ -52,61 +49,109 @@ def compared(headlines: Mapping[str, str]) -> list[str]:
     return [name for criterion, name in headlines.items() if criterion in COMPARED]
 
 
-def comparisons_of(values: pl.DataFrame, plan: StudyPlan, names: Iterable[str], against: float) -> pl.DataFrame:
+def margins_of(texts: Iterable[str]) -> dict[str, float]:
+    """Return margins by measure from ``MEASURE=VALUE``: up to where a difference is too small to matter.
+
+    Raises:
+        ParameterError: another form, no such measure, or a value that is not above 0.
+
+    Example:
+        >>> margins_of(["accuracy=0.05"])
+        {'accuracy': 0.05}
+    """
+    found = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            margin = float(value)
+        except ValueError:
+            margin = math.nan
+        if not 0 < margin < math.inf:
+            raise ParameterError(f"margin must be MEASURE=VALUE with a value above 0, got {text}", field="margin")
+        if not measure_exists(name):
+            raise ParameterError(
+                f"margin: there is no measure {name}; estimates.json of a run folder names those there are",
+                field="margin",
+            )
+        found[name] = margin
+    return found
+
+
+def comparisons_of(
+    values: pl.DataFrame,
+    plan: StudyPlan,
+    names: Iterable[str],
+    against: float,
+    margins: Mapping[str, float] | None = None,
+) -> pl.DataFrame:
     """Return each measure at each temperature against the reference, in the order of the names, then by T.
 
     A text is compared with the text of the same prompt and sample index at the reference, by a t test over units. p is
-    corrected by Holm's method over all rows that have one.
+    corrected by Holm's method over all rows that have one, and so is that of the equivalence tests.
 
     Args:
         values: one row a text and measure.
         plan: whose prompts are the units.
         names: the measures to compare.
         against: the reference temperature.
+        margins: up to where a difference is too small to matter, by measure; a measure that is not named is added.
 
     Returns:
-        measure, temperature, difference, low, high (95 %, of this comparison alone), p (corrected), detectable (the
-        smallest true difference that a test at the corrected level finds with power .8, by the spread seen here), n
-        (pairs), units. Null where there are fewer than three units, or nothing varies.
+        measure, temperature, difference, low, high (95 %, of this comparison alone), p (corrected), d and delta with
+        d_low, ... (Cohen's d of pairs, Cliff's delta), detectable (the smallest true difference that a test at the
+        corrected level finds with power .8, by the spread seen here), margin, p_equivalent (corrected), n (pairs),
+        units. Null where there are fewer than three units, nothing varies, or no margin is given.
+
+    Raises:
+        ParameterError: a margin is given for a measure without values.
     """
     import polars as pl  # noqa: PLC0415 - loaded when used, for a light start
 
-    rows: list[dict[str, Any]] = []
-    changes: list[tuple[Values, NDArray[np.int64]]] = []
-    for name in names:
+    margins, rows = margins or {}, list[dict[str, Any]]()
+    chosen = list(dict.fromkeys([*names, *margins]))
+    others = [t for t in plan.temperatures if t != against]
+    for name in chosen:
         known = values.filter((pl.col("measure") == name) & pl.col("value").is_not_null())
-        base = known.filter(pl.col("temperature") == against)
-        for temperature in plan.temperatures:
-            if temperature != against:
-                pairs = known.filter(pl.col("temperature") == temperature).join(base, on=PAIR, how="inner")
-                unit, samples = units(pairs, plan), pairs["sample"].to_numpy()
-                rows.append({"measure": name, "temperature": temperature} | _paired(pairs, unit, samples))
-                changes.append(((pairs["value"] - pairs["value_right"]).to_numpy(), unit))
-    tested = sum(row["p"] is not None for row in rows)
-    corrected = holm([math.nan if row["p"] is None else row["p"] for row in rows])
-    for row, p, (change, unit) in zip(rows, corrected, changes, strict=True):
-        if row["p"] is not None:
-            row["p"] = p
-            row["detectable"] = smallest_detectable_effect(change, unit, power=POWER, alpha=ALPHA / tested).value
-    floats = dict.fromkeys(("temperature", "difference", "low", "high", "p", "detectable"), pl.Float64)
-    schema = {"measure": pl.String} | floats | dict.fromkeys(("n", "units"), pl.Int64)
-    return pl.DataFrame(rows, schema=schema)
+        if name in margins and known.is_empty():
+            raise ParameterError(f"margin: {name} was not measured in this study", field="margin")
+        found = _against(known, plan, against, margins.get(name), tests=len(chosen) * len(others))
+        empty = dict.fromkeys(NUMBERS) | {"margin": margins.get(name), "n": 0, "units": 0}
+        rows += [{"measure": name, "temperature": t} | found.get(t, empty) for t in others]
+    for key in ("p", "p_equivalent"):
+        corrected = holm([math.nan if row[key] is None else row[key] for row in rows])
+        for row, p in zip(rows, corrected, strict=True):
+            row[key] = None if math.isnan(p) else p
+    schema = {"measure": pl.String, "temperature": pl.Float64} | dict.fromkeys(NUMBERS, pl.Float64)
+    return pl.DataFrame(rows, schema=schema | dict.fromkeys(("n", "units"), pl.Int64))
 
 
-def _paired(pairs: pl.DataFrame, unit: NDArray[np.int64], samples: NDArray[np.int64]) -> dict[str, Any]:
-    """Return the difference of one temperature from the reference, p not corrected yet."""
-    row: dict[str, Any] = dict.fromkeys(("difference", "low", "high", "p", "detectable"))
-    row |= {"n": pairs.height, "units": len(np.unique(unit))}
-    if not pairs.height:
-        return row
-    after, before = pairs["value"].to_numpy(), pairs["value_right"].to_numpy()
-    row["difference"] = float((after - before).mean())
-    if row["units"] < 3 or np.ptp(after - before) == 0:
-        return row
-    setting = np.repeat([0.0, 1.0], pairs.height)
-    [found] = paired_comparisons(
-        setting, np.concatenate([before, after]), np.tile(unit, 2), np.tile(samples, 2), reference=0.0
+def _against(
+    known: pl.DataFrame, plan: StudyPlan, against: float, margin: float | None, *, tests: int
+) -> dict[float, dict[str, Any]]:
+    """Return the columns of each temperature that shares texts with the reference, p not corrected yet."""
+    setting = known["temperature"].to_numpy()
+    if against not in setting:
+        return {}
+    unit, samples = units(known, plan), known["sample"].to_numpy()
+    made = paired_comparisons(
+        setting, known["value"].to_numpy(), unit, samples, reference=against, margin=margin, tests=tests
     )
-    if not math.isnan(found.p):
-        row |= {"low": found.difference.low, "high": found.difference.high, "p": found.p}
-    return row
+    rows = {}
+    for comparison in made:
+        other = comparison.second
+        change = comparison.difference
+        numbers: dict[str, float] = {"difference": change.value} if change.n else {}
+        row: dict[str, Any] = {"margin": margin, "n": change.n, "units": change.clusters}
+        if len(plan.prompts) == 1:
+            row["units"] = change.n
+        if row["units"] > 2 and change.low < change.high:
+            numbers |= {"low": change.low, "high": change.high, "p": comparison.p}
+            numbers["detectable"] = comparison.detectable.value
+            for size, estimate in (("d", comparison.d), ("delta", comparison.delta)):
+                numbers |= {size: estimate.value, f"{size}_low": estimate.low, f"{size}_high": estimate.high}
+            if comparison.equivalence is not None:
+                numbers["p_equivalent"] = comparison.equivalence.p
+        rows[other] = (
+            dict.fromkeys(NUMBERS) | row | {key: None if math.isnan(value) else value for key, value in numbers.items()}
+        )
+    return rows

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempering.measures import measure
-from tempering.statistics import rank_trend
+from tempering.statistics import change_point, curve_band, mean_p, rank_trend, t_mean
+from tempering.statistics.clusters import standard_error
 from tempering.study.plan import StudyPlan
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def headlines(names: Iterable[str]) -> dict[str, str]:
 def slopes_of(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
     """Return the change of each measure a unit of T: measure, slope, error, low, high, p, n, units.
 
-    Each unit has its own least-squares slope over the finite temperatures; the estimate is their mean, with the t
-    interval and two-sided p of a mean over units (summary measures, Matthews et al. 1990). Null where there is none.
+    Each unit has its own least-squares slope over the finite temperatures; the estimate is their mean, with the
+    interval and p of any mean over units (summary measures, Matthews et al. 1990). Null where there is none.
     """
     import polars as pl  # noqa: PLC0415 - loaded when used, for a light start
 
@@ -73,18 +74,68 @@ def _unit_slopes(t: Values, y: Values, unit: NDArray[np.int64]) -> Values:
 
 
 def _mean_of(found: Values) -> dict[str, float | None]:
-    from scipy import stats  # noqa: PLC0415 - loaded when used
+    each = np.arange(len(found))
+    mean = t_mean(found, each)
+    error = standard_error(found) if len(found) > 1 else math.nan
+    numbers = {"slope": mean.value, "error": error, "low": mean.low, "high": mean.high, "p": mean_p(found, each)}
+    return {key: None if math.isnan(value) else value for key, value in numbers.items()}
 
-    none: dict[str, float | None] = dict.fromkeys(("slope", "error", "low", "high", "p"))
-    if not len(found):
-        return none
-    mean = float(found.mean())
-    if len(found) < 2:
-        return none | {"slope": mean}
-    error = float(found.std(ddof=1)) / math.sqrt(len(found))
-    half = float(stats.t.ppf(0.975, len(found) - 1)) * error
-    p = float(2 * stats.t.sf(abs(mean) / error, len(found) - 1)) if error > 0 else None
-    return {"slope": mean, "error": error, "low": mean - half, "high": mean + half, "p": p}
+
+def curves_of(values: pl.DataFrame, plan: StudyPlan) -> pl.DataFrame:
+    """Return the smooth curve of each measure over the finite T, with a band for the whole curve at once.
+
+    Returns:
+        measure, temperature (61 of them), value, low, high; no row where there are fewer than three temperatures or
+        two units. Values, too, end where the measure does.
+    """
+    import polars as pl  # noqa: PLC0415
+
+    frames = []
+    for (name,), frame in values.group_by("measure", maintain_order=True):
+        known = frame.filter(pl.col("value").is_not_null() & pl.col("temperature").is_finite())
+        unit = units(known, plan)
+        if known["temperature"].n_unique() > 2 and len(np.unique(unit)) > 1:
+            band = curve_band(known["temperature"].to_numpy(), known["value"].to_numpy(), unit, shape="smooth")
+            limits = measure(str(name))
+            columns = {"value": band.value, "low": band.low, "high": band.high}
+            clipped = {key: np.clip(numbers, limits.low, limits.high) for key, numbers in columns.items()}
+            frames.append(pl.DataFrame({"measure": [str(name)] * len(band.x), "temperature": band.x} | clipped))
+    schema = {"measure": pl.String} | dict.fromkeys(("temperature", "value", "low", "high"), pl.Float64)
+    return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
+
+
+def changes_of(values: pl.DataFrame, plan: StudyPlan, names: Iterable[str]) -> pl.DataFrame:
+    """Return where the slope of each measure over the finite T changes, if it does.
+
+    The tests share their level of 5 % (Bonferroni), so that the chance of any false alarm stays below it. Measures
+    without an upper bound are left out: they grow by factors, and no two lines say that.
+
+    Returns:
+        measure, temperature, low, high (95 %; null where no change is detected), before, after (slopes), n, units; no
+        row where there are fewer than five temperatures or two units.
+    """
+    import polars as pl  # noqa: PLC0415
+
+    tested, rows = [], []
+    for name in names:
+        known = values.filter(
+            (pl.col("measure") == name) & pl.col("value").is_not_null() & pl.col("temperature").is_finite()
+        )
+        if (
+            measure(name).high < math.inf
+            and known["temperature"].n_unique() > 4
+            and len(np.unique(units(known, plan))) > 1
+        ):
+            tested.append((name, known))
+    for name, known in tested:
+        unit = units(known, plan)
+        found = change_point(known["temperature"].to_numpy(), known["value"].to_numpy(), unit, alpha=0.05 / len(tested))
+        place = {"temperature": found.at.value, "low": found.at.low, "high": found.at.high}
+        row = {"measure": name} | {key: value if found.detected else None for key, value in place.items()}
+        counts = {"n": found.at.n, "units": len(np.unique(unit))}
+        rows.append(row | {"before": found.before, "after": found.after} | counts)
+    floats = ("temperature", "low", "high", "before", "after")
+    return pl.DataFrame(rows, schema=_schema("measure", floats, ("n", "units")))
 
 
 def correlations_of(values: pl.DataFrame, plan: StudyPlan, names: Mapping[str, str]) -> pl.DataFrame:

@@ -49,10 +49,12 @@ class StudyResults:
         estimates: one row a measure and temperature: ``measure``, ``temperature``, ``mean``, ``low``, ``high`` (95 %),
             ``n`` (values), ``prompts`` (clusters).
         trends: one row a measure: ``measure``, ``rho`` (Spearman's, of value and T), ``low``, ``high``, ``n``,
-            ``prompts``.
+            ``prompts``, ``detectable`` (the smallest that would be seen with power .8).
         slopes: one row a measure: the change a unit of T, see ``slopes_of``.
         correlations: one row a pair of criteria, see ``correlations_of``.
         comparisons: one row a headline measure and temperature against the reference, see ``comparisons_of``.
+        curves: the smooth curve of each measure with its band, see ``curves_of``.
+        changes: where the slope of each headline measure changes, see ``changes_of``.
         against: the reference temperature.
         next_token: the distribution of one real next token; None where the model gives text only.
         audit: what the settings beside temperature do; None where the model gives text only.
@@ -73,6 +75,8 @@ class StudyResults:
     slopes: pl.DataFrame
     correlations: pl.DataFrame
     comparisons: pl.DataFrame
+    curves: pl.DataFrame
+    changes: pl.DataFrame
     against: float
     next_token: NextToken | None
     audit: Audit | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from tempering.errors import PromptError
 from tempering.generation.completion import Completion
-from tempering.generation.coupled import Sharing, bundles, generate_coupled
-from tempering.generation.decode import BATCH, generate
+from tempering.generation.decode import BATCH, Sharing, generate
 from tempering.generation.prompts import read_prompt
-from tempering.generation.request import Request
+from tempering.generation.request import Request, coupled
 from tempering.models.base import Model, TextModel
 from tempering.models.openai import OpenAIModel
 from tempering.study.analysis import NEXT_TOKEN, analyse, next_token_of, next_token_record, samples_of
 from tempering.study.audit import AUDIT, Audit, audit, audit_record
-from tempering.study.curves import with_curves
+from tempering.study.curves import with_between, with_readings
 from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan
 from tempering.study.presets.turning import STEP_CURVES, TURN, step_curves_record
@@ -153,6 +152,7 @@ def run_study(
     on_audit: Callable[[Audit | ServerAudit], None] | None = None,
     command: str = "",
     against: float | None = None,
+    margins: Mapping[str, float] | None = None,
     on_build: Callable[[int], None] | None = None,
 ) -> StudyResults:
     """Generate the samples that the folder lacks, then analyse them all.
@@ -167,6 +167,7 @@ def run_study(
         on_audit: called before the first token with what the settings beside temperature do.
         command: what was typed, for the report.
         against: the temperature that the others are compared with; the plan's nearest to 1 unless given.
+        margins: up to where a difference is too small to matter, by measure.
         on_build: called with the size in bytes of a corpus that has to be indexed first.
 
     Raises:
@@ -197,9 +198,11 @@ def run_study(
             on_audit(found)
         _generate_missing(store, model, on_progress)
         samples = samples_of(folder, sources)
-        results = analyse(folder, samples, sources, against=against)
         if not isinstance(model, TextModel):
-            results = with_curves(results, samples, model, folder)
+            samples = with_readings(samples, plan, model, folder)
+        results = analyse(folder, samples, sources, against=against, margins=margins)
+        if not isinstance(model, TextModel):
+            results = with_between(results, samples, model, folder)
         write_tables(folder, results)
     return results
 
@@ -247,19 +250,12 @@ def _completions(
     if isinstance(model, TextModel):
         yield from generate(model, missing)
         return
-    requests = list(missing)
-    together, sharing = bundles(requests), Sharing()
-    trial = max(1, BATCH // max(map(len, together), default=1))
-
-    def groups() -> Iterator[list[Request]]:
-        yield from together[:trial]
-        if sharing.ratio >= WORTH_SHARING:
-            yield from together[trial:]
-        else:
-            tried = {_key(request) for bundle in together[:trial] for request in bundle}
-            yield from ([request] for request in requests if _key(request) not in tried)
-
-    yield from generate_coupled(model, groups(), on_token=on_token, sharing=sharing)
+    requests, sharing = list(missing), Sharing()
+    together = coupled(requests)
+    yield from generate(model, together[:BATCH], on_token=on_token, sharing=sharing)
+    tried = set(map(_key, together[:BATCH]))
+    rest = together[BATCH:] if sharing.ratio >= WORTH_SHARING else [r for r in requests if _key(r) not in tried]
+    yield from generate(model, rest, on_token=on_token)
 
 
 def write_tables(folder: Path, results: StudyResults) -> None:
@@ -270,7 +266,7 @@ def write_tables(folder: Path, results: StudyResults) -> None:
     parts = [_samples_frame(done[start : start + PART]) for start in range(0, len(done), PART)]
     _write_parquet(folder / "samples.parquet", pl.concat(parts, how="diagonal_relaxed"))
     _write_parquet(folder / MEASURED, results.values)
-    names = ("estimates", "trends", "slopes", "correlations", "comparisons")
+    names = ("estimates", "trends", "slopes", "correlations", "comparisons", "changes")
     tables = {name: plain(getattr(results, name).to_dicts()) for name in names}
     tables["notes"] = list(results.notes)
     write_atomically(folder / SOURCES, sources_record(results.notes, results.identities))

@@ -8,6 +8,7 @@ the judge or the texts have changed. Code that a run folder names is never run b
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +19,14 @@ from tempering.measures import left_out, measure, measure_exists, measures_for
 from tempering.measures.base import Samples
 from tempering.measures.corpus import TrainingText, documents_of, open_corpus
 from tempering.measures.embeddings import Embedder, make_embedder
-from tempering.measures.graders import Grader, grader_options, make_grader
+from tempering.measures.graders import grader_options, make_grader
+from tempering.measures.graders.base import Grader
 from tempering.measures.judge import Judge
+from tempering.measures.language import WORDLESS
 from tempering.measures.training_text import shipped_filter_of
 from tempering.models.base import LogitsModel, Model, require_logits
 from tempering.models.registry import load_model
+from tempering.statistics import wilson
 from tempering.study.plan import StudyPlan
 
 if TYPE_CHECKING:
@@ -30,7 +34,21 @@ if TYPE_CHECKING:
 
 MEASURED, SOURCES = "measures.parquet", "sources.json"
 KEYS = ["prompt_id", "temperature", "sample"]
-COSTLY = {"model", "embeddings", "judge"}
+OPTIONS = {
+    "expected": "--prompts or --grader",
+    "corpus": "--corpus",
+    "corpus_spans": "--corpus",
+    "model": "--reread",
+    "references": "--references",
+    "embeddings": "--embeddings",
+    "judge": "--judge",
+}
+"""What a study is given to have a need of measures met."""
+
+CHECKED = 12
+"""Texts, those of the lowest T, that a judge is checked with."""
+
+COSTLY = {"reading", "model", "embeddings", "judge"}
 """Needs of measures that are not measured again when nothing has changed."""
 
 
@@ -58,6 +76,7 @@ class Sources:
         """Return what there is, by the names of ``NEEDS``, and its identity."""
         found = {
             "corpus": self.corpus and self.corpus.identity,
+            "reading": self.model and self.model.info.identity,
             "model": self.model and self.model.info.identity,
             "embeddings": self.embed and self.embed.name,
             "judge": self.judge and self.judge.name,
@@ -180,7 +199,8 @@ def measure_values(samples: Samples, sources: Sources, before: Measured) -> pl.D
     for own in measures_for(samples):
         known.add(own.name)
         costly = own.needs & COSTLY
-        same = bool(costly) and all(before.identities.get(need) == given.get(need) for need in costly)
+        # What was measured with more than there is now is kept: every text read, where now only some are.
+        same = bool(costly) and all(given.get(need) in {None, before.identities.get(need)} for need in costly)
         if same and own.name in old and len(old[own.name]) == len(keys):
             frames.append(old[own.name])
             continue
@@ -198,24 +218,62 @@ def _by_measure(values: pl.DataFrame, keys: pl.DataFrame) -> dict[str, pl.DataFr
 
 
 def notes_of(samples: Samples, before: Measured) -> tuple[str, ...]:
-    """Return what a reader must know of the measures: what they used, and which were left out for the language."""
+    """Return what a reader must know of the measures: what they used, which were left out and why."""
     notes = []
     if samples.corpus is not None:
         notes.append(samples.corpus.note)
     if samples.judge is not None:
-        notes.append(f"Judge: {samples.judge.name}; the order of the texts was drawn for each.")
+        notes.append(_judge_note(samples, samples.judge, before))
     if samples.embed is not None:
         notes.append(f"Embeddings: {samples.embed.name}.")
     if samples.references:
         notes.append(f"References: {len(samples.references)} texts.")
     kept = [note for note in before.notes if note.partition(":")[0] not in {own.partition(":")[0] for own in notes}]
-    reasons = left_out(samples)
-    languages = {name: reason for name, reason in reasons.items() if measure(name).needs & {"language", "english"}}
+    if wordless := sorted({name for name in samples.languages.values() if name in WORDLESS}):
+        notes.append(
+            f"Words: texts in {', '.join(wordless)} are written without spaces; measures that count words or sentences "
+            "are undefined for them."
+        )
+    measured = set() if before.values is None else set(before.values["measure"])
     by_reason: dict[str, list[str]] = {}
-    for name, reason in languages.items():
-        by_reason.setdefault(reason, []).append(measure(name).title)
+    for name, reason in left_out(samples, before.identities).items():
+        if name not in measured:
+            by_reason.setdefault(reason + _how(name, samples, before), []).append(measure(name).title)
     said = [f"Not measured: {', '.join(titles)} ({reason})." for reason, titles in by_reason.items()]
     return (*notes, *(note for note in kept if not note.startswith("Not measured")), *said)
+
+
+def _judge_note(samples: Samples, judge: Judge, before: Measured) -> str:
+    """Return who judged, how often it answered, and whether it can tell a text from its words shuffled."""
+    begins = f"Judge: {judge.name};"
+    if not judge.known and (said := [note for note in before.notes if note.startswith(begins)]):
+        return said[0]
+    answers = list(judge.known.values())
+    coldest = sorted(range(len(samples.completions)), key=lambda index: samples.completions[index].params.temperature)
+    texts = list(dict.fromkeys(text for index in coldest if (text := samples.begun[index]) is not None))[:CHECKED]
+    numbers = sum(map(math.isfinite, answers))
+    note = (
+        f"{begins} the order of the texts was drawn for each. {numbers:,} of {len(answers):,} answers hold a number "
+        "from 1 to 5, the others are no value."
+    )
+    if not texts:
+        return note
+    told = judge.tells_order(texts)
+    share = wilson(told, range(len(told)))
+    verdict = "it tells them apart" if share.low > 0.5 else "that it can judge at all is not shown"
+    return (
+        f"{note} {sum(told)} of {len(told)} texts are judged easier to follow than their own words shuffled "
+        f"(share [{share.low:.2f}, {share.high:.2f}]): {verdict}."
+    )
+
+
+def _how(name: str, samples: Samples, before: Measured) -> str:
+    """Return how a study gets what a measure lacks, with a comma before it; empty where it cannot."""
+    lacking = measure(name).needs - samples.provides - before.identities.keys()
+    if lacking & {"reading", "model", "entropies"} and any(c.served is not None for c in samples.completions):
+        return ", which a server does not give"
+    options = [option for need, option in OPTIONS.items() if need in lacking]
+    return f", {' and '.join(options)}" if options else ""
 
 
 def identities_of(samples: Samples, sources: Sources, before: Measured) -> dict[str, str]:

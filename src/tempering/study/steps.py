@@ -15,7 +15,7 @@ from tempering.params import SamplingParams
 from tempering.sampling.penalties import Context
 from tempering.study.plan import StudyPlan
 
-TEXTS = 8
+TEXTS, FEW = 8, 5
 LENGTH = 12
 NUMBERS = 4_000_000
 """The most logits that are held at once: a large vocabulary gets fewer steps."""
@@ -27,8 +27,8 @@ class Steps:
 
     Attributes:
         logits: untouched, shape [steps, vocab].
-        units: the index of each step's independent unit, shape [steps]: its prompt, or its text where there is but one
-            prompt.
+        units: the index of each step's independent unit, shape [steps]: its prompt, or its text where there are fewer
+            than ``FEW`` prompts, over which no interval says anything.
         contexts: the tokens before each step.
     """
 
@@ -65,6 +65,6 @@ def real_steps(model: LogitsModel, plan: StudyPlan, *, texts: int = TEXTS, lengt
             rows = model.score((*before, *tokens[:-1]))[len(before) - 1 :]
             places = np.unique(np.linspace(0, len(rows) - 1, min(most, length, len(rows))).round().astype(int))
             logits += [rows[place] for place in places]
-            units += [index if len(chosen) > 1 else sample] * len(places)
+            units += [index if len(chosen) >= FEW else index * samples + sample] * len(places)
             contexts += [Context(tuple(before), tuple(tokens[:place])) for place in places]
     return Steps(np.stack(logits), np.array(units, dtype=np.int64), tuple(contexts))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tempering.generation.completion import Completion
 from tempering.generation.prompts import read_prompt
+from tempering.measures.rereading import READINGS, reading_of
 from tempering.models.base import LogitsModel
 from tempering.sampling.thermodynamics import Thermodynamics, thermodynamics
 from tempering.statistics.clusters import t_quantile
@@ -53,12 +54,14 @@ class ThermodynamicCurves:
         peaks: one row a sampled temperature and quantity: ``temperature`` of its maximum between ``LOWEST`` and the
             highest, ``low``, ``high`` (95 %, bootstrap over prompts), ``edge`` (whether it lies at an end, so that the
             maximum is not inside).
+        readings: one row a text that was read: ``prompt_id``, ``temperature``, ``sample``, its ``reading_of``.
     """
 
     samples: int
     sampled_at: tuple[float, ...]
     curves: tuple[dict[str, Any], ...]
     peaks: tuple[dict[str, Any], ...]
+    readings: tuple[dict[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON-ready values; an infinite temperature as text."""
@@ -72,9 +75,17 @@ class ThermodynamicCurves:
                 row | {key: real(row[key]) for key in ("sampled_at", "temperature") if key in row}
                 for row in record[name]
             )
-            for name in ("curves", "peaks")
+            for name in ("curves", "peaks", "readings")
         ]
-        return cls(int(record["samples"]), tuple(real(t) for t in record["sampled_at"]), rows[0], rows[1])
+        return cls(int(record["samples"]), tuple(real(t) for t in record["sampled_at"]), *rows)
+
+    @property
+    def read(self) -> dict[tuple[str, float, int], dict[str, float]]:
+        """What was read, by prompt id, temperature and sample, as ``Samples.read`` has it."""
+        return {
+            (row["prompt_id"], row["temperature"], row["sample"]): {name: real(row[name]) for name in READINGS}
+            for row in self.readings
+        }
 
 
 def study_thermodynamics(model: LogitsModel, plan: StudyPlan, completions: Sequence[Completion]) -> ThermodynamicCurves:
@@ -91,19 +102,21 @@ def study_thermodynamics(model: LogitsModel, plan: StudyPlan, completions: Seque
     highest = max([HIGHEST, *(t for t in plan.temperatures if math.isfinite(t))])
     fine = np.geomspace(LOWEST, highest, FINE).round(4)
     grid = np.array(sorted({*fine.tolist(), *plan.temperatures}))
-    curves, peaks = list[dict[str, Any]](), list[dict[str, Any]]()
+    curves, peaks, readings = list[dict[str, Any]](), list[dict[str, Any]](), list[dict[str, Any]]()
     for sampled_at in plan.temperatures:
         chosen = _chosen(plan, completions, sampled_at)
         if not chosen:
             continue
-        facts, places = _facts(model, chosen, grid)
+        facts, places, read = _facts(model, chosen, grid)
+        for text, found in zip(chosen, read, strict=True):
+            readings.append({"prompt_id": text.prompt_id, "temperature": sampled_at, "sample": text.sample} | found)
         curves += _curve_rows(facts, places, grid, sampled_at)
         inside = (grid >= LOWEST) & np.isfinite(grid)
         for name in PEAKED:
             peaks.append(
                 _peak(facts[name][:, inside], places, grid[inside]) | {"quantity": name, "sampled_at": sampled_at}
             )
-    return ThermodynamicCurves(len(completions), plan.temperatures, tuple(curves), tuple(peaks))
+    return ThermodynamicCurves(len(completions), plan.temperatures, tuple(curves), tuple(peaks), tuple(readings))
 
 
 def _chosen(plan: StudyPlan, completions: Sequence[Completion], temperature: float) -> list[Completion]:
@@ -113,17 +126,20 @@ def _chosen(plan: StudyPlan, completions: Sequence[Completion], temperature: flo
     return [kept[place] for place in places]
 
 
-def _facts(model: LogitsModel, texts: Sequence[Completion], grid: Values) -> tuple[dict[str, Values], NDArray[np.intp]]:
-    """Return each quantity at every step read and every temperature, and the text that each step is of."""
-    found, places = list[Thermodynamics](), list[int]()
+def _facts(
+    model: LogitsModel, texts: Sequence[Completion], grid: Values
+) -> tuple[dict[str, Values], NDArray[np.intp], list[dict[str, float]]]:
+    """Return each quantity at every step read and every temperature, the text of each step, and each text's reading."""
+    found, places, read = list[Thermodynamics](), list[int](), list[dict[str, float]]()
     for place, text in enumerate(texts):
-        logits = logits_of_ids(model, read_prompt(model, text.prompt).tokens, text.tokens)
+        before = read_prompt(model, text.prompt).tokens
+        logits = logits_of_ids(model, before, text.tokens)
+        read.append(reading_of(logits, text, before))
         steps = np.unique(np.linspace(0, len(logits) - 1, min(STEPS, len(logits))).round().astype(int))
         found.append(thermodynamics(logits[steps], grid))
         places += [place] * len(steps)
-    return {
-        name: np.concatenate([getattr(f, name) for f in found]).astype(np.float64) for name in QUANTITIES
-    }, np.array(places)
+    values = {name: np.concatenate([getattr(f, name) for f in found]).astype(np.float64) for name in QUANTITIES}
+    return values, np.array(places), read
 
 
 def _curve_rows(

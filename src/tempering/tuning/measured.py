@@ -15,7 +15,8 @@ from tempering.generation.request import Request
 from tempering.measures import MEASURES, measure, measure_exists
 from tempering.measures.accuracy import majority_at, pass_at
 from tempering.measures.base import Samples
-from tempering.measures.graders import Grader, make_grader, normalised
+from tempering.measures.graders import make_grader
+from tempering.measures.graders.base import Grader, normalised
 from tempering.measures.training_text import shipped_filter_of
 from tempering.models.base import LogitsModel
 from tempering.params import SamplingParams
@@ -74,7 +75,7 @@ def check_goal(goal: Goal, provides: Provides) -> None:
                 f"the goal needs {name}, and the task has neither expected answers nor a grader; without them only "
                 "accuracy on a model with logits gets a (label-free) suggestion"
             )
-        if needs & {"entropies", "model"} and not provides.logits:
+        if needs & {"entropies", "reading", "model"} and not provides.logits:
             raise GoalError(f"the goal needs {name}, which takes full logits; a server gives text")
         if "corpus" in needs and not provides.corpus:
             raise GoalError(f"the goal needs {name}, and it is not known what this model was trained on")

@@ -41,7 +41,7 @@ def serve_app(
         loopback: answer only requests that name this machine as their host.
         origins: sites whose pages may call, see ``Guard``.
     """
-    return _guarded(engine, [endpoint.routes(engine, serving)], api_key, loopback, frozenset(origins))
+    return _guarded(engine, endpoint.routes(engine, serving), api_key, loopback, origins=frozenset(origins))
 
 
 def explore_app(
@@ -56,19 +56,23 @@ def explore_app(
         api_key: that the page asks its user for.
         loopback: see ``serve_app``.
     """
-    return _guarded(engine, [page.routes(engine, serving, runs)], api_key, loopback)
+    folders = page.RunFolders(runs)
+    return _guarded(engine, page.routes(engine, serving), api_key, loopback, folders=folders)
 
 
 def _guarded(
     engine: Engine,
-    routers: list[APIRouter],
+    router: APIRouter,
     api_key: str | None,
     loopback: bool,
+    *,
+    folders: page.RunFolders | None = None,
     origins: frozenset[str] = frozenset(),
 ) -> Guard:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(engine))
-    for router in routers:
-        app.include_router(router)
+    app.include_router(router)
+    if folders:
+        app.mount("/api", folders)
 
     @app.get("/health")
     async def health() -> dict[str, str]:

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from starlette.types import Receive, Scope, Send
 
 from tempering._version import __version__
 from tempering.errors import ParameterError, PromptError
@@ -25,9 +27,6 @@ from tempering.generation.stream import TextStream
 from tempering.models.base import LogitsModel
 from tempering.orders import ENGINES
 from tempering.params import SamplingParams
-from tempering.thermometer.likelihood import read_temperature
-from tempering.thermometer.reading import tokens_of_text
-from tempering.web import ratings, runs
 from tempering.web.bodies import Serving, parsed
 from tempering.web.endpoint import EventStream, event, json_of, while_connected
 from tempering.web.engine import Engine, Texts
@@ -70,7 +69,7 @@ class _Read(_Body):
     text: StrictStr
 
 
-def routes(engine: Engine, serving: Serving, root: Path) -> APIRouter:
+def routes(engine: Engine, serving: Serving) -> APIRouter:
     """Return the page, its files, and what its modules call."""
     router = APIRouter()
     pages = {item.name: item.read_bytes() for item in files("tempering.web").joinpath("static").iterdir()}
@@ -149,9 +148,30 @@ def routes(engine: Engine, serving: Serving, root: Path) -> APIRouter:
         body = _bounded(parsed(_Read, await json_of(request)), serving)
         return await while_connected(request, engine.call(lambda model: _reading(model, body)))
 
-    router.include_router(runs.routes(root))
-    router.include_router(ratings.routes(root))
     return router
+
+
+class RunFolders:
+    """What the page asks of run folders; an ASGI app, loaded with the first request, so that the page opens sooner."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._router: APIRouter | None = None
+
+    def _load(self) -> APIRouter:
+        from tempering.web import ratings, runs  # noqa: PLC0415 - they bring statistics, tuning and reports
+
+        router = APIRouter()
+        router.include_router(runs.routes(self._root))
+        router.include_router(ratings.routes(self._root))
+        return router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self._router is None:
+            loaded = await run_in_threadpool(self._load)
+            self._router = self._router or loaded  # of two first requests one wins
+        await self._router(scope, receive, send)
 
 
 def _bounded(body: Any, serving: Serving) -> Any:
@@ -231,6 +251,9 @@ def _alternative(model: LogitsModel, one: Alternative) -> dict[str, Any]:
 
 def _reading(model: LogitsModel, body: _Read) -> dict[str, Any]:
     """Return the temperature of a text, and its log-likelihood a token over temperatures."""
+    from tempering.thermometer.likelihood import read_temperature  # noqa: PLC0415 - the page opens sooner
+    from tempering.thermometer.reading import tokens_of_text  # noqa: PLC0415
+
     tokens = tokens_of_text(model, body.prompt, body.text)
     reading = read_temperature(tokens)
     grid = np.unique(np.concatenate([np.geomspace(0.05, 8, 120), np.linspace(0.1, 3, 59)]))

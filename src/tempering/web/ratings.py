@@ -38,8 +38,8 @@ class _Score(BaseModel):
 
 
 def routes(root: Path) -> APIRouter:
-    """Return the routes under ``/api/runs/NAME/ratings``."""
-    router = APIRouter(prefix="/api/runs/{name}/ratings")
+    """Return the routes under ``/runs/NAME/ratings``."""
+    router = APIRouter(prefix="/runs/{name}/ratings")
 
     @router.get("/{rater}")
     def sheet(name: str, rater: str) -> dict[str, Any]:

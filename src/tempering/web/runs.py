@@ -64,8 +64,8 @@ def folder_of(root: Path, mark: str, name: str) -> Path:
 
 
 def routes(root: Path) -> APIRouter:
-    """Return the routes under ``/api/runs`` (studies) and ``/api/tunings``."""
-    router = APIRouter(prefix="/api")
+    """Return the routes ``/runs`` (studies) and ``/tunings``."""
+    router = APIRouter()
     reports: dict[str, tuple[str, bytes]] = {}
     building, lines = asyncio.Lock(), Lines()
 
@@ -78,7 +78,7 @@ def routes(root: Path) -> APIRouter:
         folder = folder_of(root, RUN, name)
         async with building:  # two windows do not make the same report twice
             now = (await run_in_threadpool(state_of, folder, lines))["version"]
-            if reports.get(name, ("", b""))[0] != now:
+            if name not in reports or reports[name][0] != now:
                 reports[name] = now, await run_in_threadpool(_report, folder)
         return Response(reports[name][1], media_type="text/html", headers=REPORT_HEADERS)
 
@@ -172,7 +172,7 @@ def state_of(folder: Path, lines: Lines) -> dict[str, Any]:
         return record | {"error": str(problem).replace(str(folder), folder.name)}
     plan, held = run.plan, lines.of(folder / SAMPLES)
     return record | {
-        "version": _version(folder / SAMPLES, held, plan.size),
+        "version": version(folder / SAMPLES, held, plan.size),
         "title": plan.name,
         "model": run.manifest.model,
         "created": run.manifest.created,
@@ -183,7 +183,8 @@ def state_of(folder: Path, lines: Lines) -> dict[str, Any]:
     }
 
 
-def _version(path: Path, held: int, planned: int) -> str:
+def version(path: Path, held: int, planned: int) -> str:
+    """Return what changes when the report of a run with these samples is to be made anew; see ``state_of``."""
     if not held:
         return ""
     known = path.stat()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tempering.sampling.kernels import scan
-from tempering.sampling.kernels.floats import exp2, rough_exp2
+from tempering.sampling.kernels.floats import ROUND32, exp2, power32
 
 
 def test_powers_of_two() -> None:
@@ -16,9 +17,17 @@ def test_powers_of_two() -> None:
     got = np.array([exp2(value) for value in y])
     assert np.abs(got / np.exp2(y) - 1).max() < 1e-15
     assert exp2(-np.inf) == 2.0**-1000
-    near = y[y > -100].astype(np.float32)
-    rough = np.array([rough_exp2(value) for value in near])
-    assert np.abs(rough / np.exp2(near.astype(np.float64)) - 1).max() < 1e-5
+
+
+@pytest.mark.parametrize("scale", [1.4426950408889634 / 0.8, 1442.6950408889634, 0.014426950408889634])
+@pytest.mark.parametrize("k", [0, -3, 55, 16_000, -16_000])
+def test_powers_in_float32_keep_their_bound(scale: float, k: int) -> None:
+    """Whatever the size of the product: what is left of it after the whole number is as exact as float32."""
+    z = ((k - np.random.default_rng(0).random(3000) * 100 + 20) / scale).astype(np.float32)
+    single = np.float32(scale)
+    rest, shift = np.float32(scale - float(single)), ROUND32 - np.float32(k)
+    got = np.array([power32(value, single, rest, shift) for value in z], dtype=np.float64)
+    assert np.abs(got / np.exp2(z.astype(np.float64) * scale - k) - 1).max() < 1.2e-7
 
 
 @settings(deadline=None, max_examples=200)

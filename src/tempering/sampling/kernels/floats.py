@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np import arrayobj
 
 from tempering.sampling.kernels.compiler import compiled
 
@@ -38,6 +40,33 @@ def nearest(_context: Any, _x: Any) -> Any:
         return build.call(build.module.declare_intrinsic("llvm.rint", [ir.DoubleType()]), values)
 
     return types.float64(types.float64), build_it
+
+
+@intrinsic
+def full_width(_context: Any, _x: Any) -> Any:
+    """Return the number; loops of the calling function may use vectors of 512 bits where the processor has them."""
+
+    def build_it(_: Any, build: Any, __: Any, values: Any) -> Any:
+        set.add(build.function.attributes, '"prefer-vector-width"="512"')
+        return values[0]
+
+    return _x(_x), build_it
+
+
+@intrinsic
+def prefetch(_context: Any, _array: Any, _at: Any) -> Any:
+    """Ask for an element that is read soon; it may lie beyond the end."""
+
+    def build_it(context: Any, build: Any, signature: Any, values: Any) -> Any:
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        data = arrayobj.make_array(signature.args[0])(context, build, values[0]).data
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        call = cgutils.get_or_insert_function(build.module, kind, "llvm.prefetch.p0")
+        read, near, of_data = word(0), word(2), word(1)
+        build.call(call, [build.bitcast(build.gep(data, [values[1]]), byte), read, near, of_data])
+        return context.get_dummy_value()
+
+    return types.void(_array, types.int64), build_it
 
 
 @intrinsic
@@ -76,6 +105,53 @@ def _power32(_context: Any, _x: Any) -> Any:
         return build.bitcast(build.shl(exponent, ir.Constant(word, 23)), ir.FloatType())
 
     return types.float32(types.int32), build_it
+
+
+@intrinsic
+def _fused(_context: Any, _x: Any, _y: Any, _z: Any) -> Any:
+    """Return x y + z, rounded once."""
+    single = types.float32
+    return single(single, single, single), lambda _, build, __, values: build.fma(*values)
+
+
+@intrinsic
+def _less(_context: Any, _x: Any, _y: Any) -> Any:
+    """Return x - y, which no rule of algebra may take elsewhere."""
+    return types.float32(types.float32, types.float32), lambda _, build, __, values: build.fsub(*values)
+
+
+@intrinsic
+def _times_power(_context: Any, _p: Any, _shifted: Any) -> Any:
+    """Return p 2^k for the whole number k in the low bits of ``shifted``."""
+
+    def build_it(_: Any, build: Any, __: Any, values: Any) -> Any:
+        word = ir.IntType(32)
+        exponent = build.shl(build.bitcast(values[1], word), ir.Constant(word, 23))
+        return build.bitcast(build.add(build.bitcast(values[0], word), exponent), ir.FloatType())
+
+    return types.float32(types.float32, types.float32), build_it
+
+
+ROUND32 = np.float32(12582912.0)
+"""1.5 * 2^23, which does the same in float32."""
+
+
+@compiled
+def power32(z: np.float32, scale: np.float32, rest: np.float32, shift: np.float32) -> np.float32:
+    """Return 2^(z (scale + rest) - k) to within 1.2e-7 of its value, for shift = ROUND32 - k with a whole number k.
+
+    The product may be up to 2^14 and may exceed k by at most 126, either way. The best polynomial on [-1/2, 1/2].
+    """
+    shifted = _fused(z, scale, shift)
+    r = _fused(z, rest, _fused(z, scale, -_less(shifted, shift)))
+    p = np.float32(1.534581242594868e-4)
+    p = _fused(p, r, np.float32(1.3399930903688073e-3))
+    p = _fused(p, r, np.float32(9.618489071726799e-3))
+    p = _fused(p, r, np.float32(5.550328642129898e-2))
+    p = _fused(p, r, np.float32(2.4022646248340607e-1))
+    p = _fused(p, r, np.float32(6.931471824645996e-1))
+    p = _fused(p, r, np.float32(1.0))
+    return _times_power(p, shifted)
 
 
 @compiled

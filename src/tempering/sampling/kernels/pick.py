@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempering.sampling.kernels.compiler import compiled
-from tempering.sampling.kernels.floats import exp2
-from tempering.sampling.kernels.mass import masses
 from tempering.sampling.kernels.philox import GUMBEL_BOUND, OF_GROUPS, ZERO, block, earliest, gumbel_after
 from tempering.sampling.kernels.scan import BLOCK
 from tempering.sampling.noise import GROUP
@@ -122,41 +120,3 @@ def gumbel_among(
                 winner, value = j, score
                 floor = _floor(np.exp(-value))
     return winner
-
-
-@compiled
-def inverse_among(row: NDArray[np.floating], ids: NDArray[np.int64], best: float, scale: float, u: float) -> np.int64:
-    """Return the first of some tokens at which their running sum exceeds u of all."""
-    total, running = 0.0, 0.0
-    for i in range(ids.shape[0]):
-        total += exp2((np.float64(row[ids[i]]) - best) * scale)
-    for i in range(ids.shape[0]):
-        running += exp2((np.float64(row[ids[i]]) - best) * scale)
-        if running > u * total:
-            return ids[i]
-    return ids[ids.shape[0] - 1]
-
-
-@compiled
-def inverse_of_row(
-    row: NDArray[np.floating], maxima: NDArray[np.float64], best: float, scale: float, u: float
-) -> np.int64:
-    """Return the first token, by id, at which the running sum of 2^((z - best) scale) exceeds u of all."""
-    sums = np.empty(maxima.shape[0])
-    for exact in (False, True):
-        total, off = masses(row, maxima, best, scale, exact, sums)
-        before, b = 0.0, 0
-        while b < sums.shape[0] - 1 and before + sums[b] <= u * total:
-            before, b = before + sums[b], b + 1
-        if not exact and (u * total - before <= off or before + sums[b] - u * total <= off):
-            continue
-        found = np.int64(-1)
-        for j in range(b * BLOCK, min((b + 1) * BLOCK, row.shape[0])):
-            if row[j] > -np.inf:
-                found, after = np.int64(j), before + exp2((np.float64(row[j]) - best) * scale)
-                if after > u * total:
-                    break
-                before = after
-        if exact or (after - u * total > off and u * total - before > off):
-            break
-    return found

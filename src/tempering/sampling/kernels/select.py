@@ -1,4 +1,4 @@
-"""Which tokens of a row can matter: those above a threshold, the k best, the prefix of a mass. No sort of the row."""
+"""Which tokens of a row can matter: those in a range, the k best, those around a middle that hold a mass. No sort."""
 
 from __future__ import annotations
 
@@ -6,179 +6,254 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempering.sampling.kernels.compiler import compiled
-from tempering.sampling.kernels.floats import exp2
-from tempering.sampling.kernels.mass import FAR, ROUGHNESS, rough_mass
+from tempering.sampling.kernels.floats import full_width
 from tempering.sampling.kernels.scan import BLOCK
 
-BINS = 4096
-BINS_A_DOUBLING = 64.0
-"""The mass of a row is counted by its logits, so finely that a bin holds few tokens: 64 doublings of probability."""
+LEAST = -1.7976931348623157e308
+"""The least number: tokens below it are masked."""
+
+FEW, THIN = 64, 1 / 256
+"""A shell of so few tokens is sorted, and so thin a one, in doublings of probability."""
+
+SAMPLE = 16
+"""Blocks of a row that tell roughly where the end of a mass lies."""
 
 
 @compiled
-def _above(part: NDArray[np.floating], threshold: float) -> int:
-    count = 0
+def _inward(numbers: NDArray[np.floating], low: float, high: float) -> NDArray[np.floating]:
+    """Return a range in the numbers' own type, so that comparing does not widen each of them."""
+    ends = np.array([low, high, -np.inf, np.inf]).astype(numbers.dtype)
+    if ends[0] < low:
+        ends[0] = np.nextafter(ends[0], ends[3])
+    if ends[1] > high:
+        ends[1] = np.nextafter(ends[1], ends[2])
+    return ends
+
+
+@compiled
+def _count(part: NDArray[np.floating], ends: NDArray[np.floating]) -> np.float32:
+    low, high = ends[0], ends[1]
+    count, one, zero = full_width(np.float32(0.0)), np.float32(1.0), np.float32(0.0)
     for j in range(part.shape[0]):
-        count += 1 if part[j] >= threshold else 0
+        count += one if (part[j] >= low) & (part[j] <= high) else zero
     return count
 
 
 @compiled
-def count_above(row: NDArray[np.floating], maxima: NDArray[np.float64], threshold: float) -> int:
-    """Return how many logits reach a threshold."""
-    count = 0
-    for b in range(maxima.shape[0]):
-        if maxima[b] >= threshold:
-            count += _above(row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])], threshold)
+def count_within(row: NDArray[np.floating], tops: NDArray[np.float64], low: float, high: float) -> float:
+    """Return how many numbers lie in a range, both ends included; ``tops`` are no less than any of their block."""
+    count, ends = 0.0, _inward(row, low, high)
+    for b in range(tops.shape[0]):
+        if tops[b] >= low:
+            count += _count(row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])], ends)
     return count
+
+
+@compiled
+def _flag(part: NDArray[np.floating], ends: NDArray[np.floating], flags: NDArray[np.uint8]) -> None:
+    low, high, one, zero = ends[0], ends[1], full_width(np.uint8(1)), np.uint8(0)
+    for j in range(part.shape[0]):
+        flags[j] = one if (part[j] >= low) & (part[j] <= high) else zero
 
 
 @compiled
 def within(
-    row: NDArray[np.floating], maxima: NDArray[np.float64], low: float, high: float, ids: NDArray[np.int64]
+    row: NDArray[np.floating], tops: NDArray[np.float64], low: float, high: float, ids: NDArray[np.int64]
 ) -> np.int64:
-    """Write the rising ids of the logits in a range, both ends included; return how many.
+    """Write the rising ids of the numbers in a range, both ends included; return how many.
 
-    Blocks whose maximum is lower are not read. An id is written whether or not it counts: a branch that cannot be
-    foretold costs more than a store that is overwritten.
+    Blocks that cannot hold one are not read; of the others eight tokens are passed over at a time. An id is written
+    whether or not it counts: a branch that cannot be foretold costs more than a store that is overwritten.
     """
-    count = np.int64(0)
-    for b in range(maxima.shape[0]):
-        if maxima[b] >= low:
-            part = row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])]
-            for j in range(part.shape[0]):
-                ids[count] = b * BLOCK + j
-                count += np.int64((part[j] >= low) & (part[j] <= high))
+    count, ends, flags = np.int64(0), _inward(row, low, high), np.zeros(BLOCK, np.uint8)
+    eights = flags.view(np.uint64)
+    for b in range(tops.shape[0]):
+        begin, end = b * BLOCK, min((b + 1) * BLOCK, row.shape[0])
+        if tops[b] >= low and _count(row[begin:end], ends) > 0:
+            flags[end - begin :] = 0
+            _flag(row[begin:end], ends, flags)
+            for w in range(eights.shape[0]):
+                if eights[w] != 0:
+                    for j in range(8 * w, min(8 * w + 8, end - begin)):
+                        ids[count] = begin + j
+                        count += np.int64(flags[j])
     return count
 
 
 @compiled
-def gather(
-    row: NDArray[np.floating], maxima: NDArray[np.float64], threshold: float, last: int, ids: NDArray[np.int64]
+def masked_above(row: NDArray[np.floating], top: float, out: NDArray[np.floating]) -> None:
+    """Copy a row and mask the tokens above a logit."""
+    ends = _inward(row, LEAST, top)
+    masked, last = full_width(ends[2]), ends[1]
+    for j in range(row.shape[0]):
+        out[j] = row[j] if row[j] <= last else masked
+
+
+@compiled
+def kth_largest(values: NDArray[np.floating], k: int) -> float:
+    """Return the k-th largest number, k from 1, and leave the numbers in another order (Hoare 1961)."""
+    low, high, at = 0, values.shape[0] - 1, k - 1
+    while low < high:
+        pivot, i, j = values[(low + high) // 2], low, high
+        while i <= j:
+            while values[i] > pivot:
+                i += 1
+            while values[j] < pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i, j = i + 1, j - 1
+        if at <= j:
+            high = j
+        elif at >= i:
+            low = i
+        else:
+            break
+    return np.float64(values[at])
+
+
+@compiled
+def best_ids(
+    row: NDArray[np.floating], maxima: NDArray[np.float64], k: int, every_tie: bool, ids: NDArray[np.int64]
 ) -> np.int64:
-    """Write the rising ids of the logits above the threshold, or equal to it with id <= last; return how many."""
-    found = within(row, maxima, threshold, np.inf, ids)
-    if last >= row.shape[0]:
+    """Write the rising ids of the k best, ties to the lower id or all of them; return how many.
+
+    The k-th largest block maximum is at most the k-th best logit: only blocks that reach it are read again.
+    """
+    floor = kth_largest(maxima.copy(), k) if k <= maxima.shape[0] else -np.inf
+    found = within(row, maxima, max(floor, LEAST), np.inf, ids)
+    if found <= k:
         return found
-    count = np.int64(0)
+    values = np.empty(found, row.dtype)
     for i in range(found):
-        ids[count] = ids[i]
-        count += np.int64((row[ids[i]] > threshold) | (ids[i] <= last))
+        values[i] = row[ids[i]]
+    edge, above, count = kth_largest(values, k), np.int64(0), np.int64(0)
+    for i in range(found):
+        above += np.int64(row[ids[i]] > edge)
+    ties = found if every_tie else k - above
+    for i in range(found):
+        j = ids[i]
+        tied = row[j] == edge
+        ids[count] = j
+        count += np.int64((row[j] > edge) | (tied & (ties > 0)))
+        ties -= np.int64(tied)
     return count
 
 
 @compiled
-def _bins(
-    block: NDArray[np.floating], best: float, scale: float, places: NDArray[np.int64], e: NDArray[np.float64]
-) -> float:
-    """Write the bin and the mass of each token of a block, return their sum; it runs in vectors, unlike the rest."""
-    total = 0.0
-    for j in range(block.shape[0]):
-        y = (np.float64(block[j]) - best) * scale
-        places[j] = np.int64(min(-y * BINS_A_DOUBLING, np.float64(BINS)))
-        e[j] = exp2(y)
-        total += e[j]
+def _mass_within(part: NDArray[np.floating], ends: NDArray[np.floating]) -> float:
+    low, high, nothing = ends[0], ends[1], ends[0] - ends[0]
+    total = full_width(nothing)
+    for j in range(part.shape[0]):
+        total += part[j] if (part[j] >= low) & (part[j] <= high) else nothing
+    return np.float64(total)
+
+
+@compiled
+def _mass_of(part: NDArray[np.floating], ends: NDArray[np.floating]) -> float:
+    low, high, nothing, total = ends[0], ends[1], ends[0] - ends[0], full_width(0.0)
+    for j in range(part.shape[0]):
+        total += np.float64(part[j] if (part[j] >= low) & (part[j] <= high) else nothing)
     return total
 
 
 @compiled
-def histogram(
-    row: NDArray[np.floating],
-    maxima: NDArray[np.float64],
-    best: float,
-    scale: float,
-    exact: bool,
-    weights: NDArray[np.float64],
-) -> tuple[float, float]:
-    """Add up a row's mass by bins; return the sum, and how far it may be off.
+def _ends(middle: float, reach: float) -> tuple[float, float]:
+    """Return the powers of two that lie so far from a middle, in doublings."""
+    return 2.0 ** max(middle - reach, -1000.0), 2.0 ** min(middle + reach, 120.0)
 
-    Unless ``exact``, blocks far below the best count in the sum only, in float32: the bins above ``FAR`` are complete
-    all the same.
+
+@compiled
+def mass_around(
+    powers: NDArray[np.floating], masses: NDArray[np.float64], middle: float, reach: float, every: int
+) -> float:
+    """Return the mass of the powers within 2^(middle - reach) and 2^(middle + reach), to the accuracy of their type.
+
+    Args:
+        powers: shape [vocab].
+        masses: sums of blocks; those that are 0 are not read.
+        middle: base 2.
+        reach: base 2, not negative.
+        every: which of the blocks are read, every first, second, ...; 0 for all, summed in float64.
     """
-    places, e = np.empty(BLOCK, np.int64), np.empty(BLOCK)
-    total, rough = 0.0, 0.0
-    weights[:] = 0.0
-    for b in range(maxima.shape[0]):
-        part = row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])]
-        if exact or (maxima[b] - best) * scale > FAR:
-            total += _bins(part, best, scale, places, e)
-            for j in range(part.shape[0]):
-                weights[places[j]] += e[j]
+    total = 0.0
+    low, high = _ends(middle, reach)
+    ends = _inward(powers, low, high)
+    for b in range(0, masses.shape[0], max(every, 1)):
+        if masses[b] > 0.0:
+            part = powers[b * BLOCK : min((b + 1) * BLOCK, powers.shape[0])]
+            total += _mass_of(part, ends) if every == 0 else _mass_within(part, ends)
+    return total
+
+
+@compiled
+def _sampled(
+    powers: NDArray[np.floating], masses: NDArray[np.float64], middle: float, widest: float, share: float, every: int
+) -> float:
+    """Return at which distance a share of the mass is reached in every so many of the blocks."""
+    low, high, wanted = 0.0, widest, share * mass_around(powers, masses, middle, widest, every)
+    while high - low > THIN:
+        guess = 0.5 * (low + high)
+        if mass_around(powers, masses, middle, guess, every) < wanted:
+            low = guess
         else:
-            mass = rough_mass(part, np.float32(best), np.float32(scale))
-            total, rough = total + mass, rough + mass
-    return total, rough * ROUGHNESS
+            high = guess
+    return 0.5 * (low + high)
 
 
 @compiled
-def _bins_around(
-    block: NDArray[np.floating],
-    best: float,
-    scale: float,
-    middle: float,
-    places: NDArray[np.int64],
-    e: NDArray[np.float64],
-) -> None:
-    for j in range(block.shape[0]):
-        y = (np.float64(block[j]) - best) * scale
-        places[j] = np.int64(min(abs(y - middle) * BINS_A_DOUBLING, np.float64(BINS)))
-        e[j] = exp2(y)
+def shell(
+    powers: NDArray[np.floating], masses: NDArray[np.float64], middle: float, widest: float, wanted: float
+) -> tuple[float, float]:
+    """Return two distances from a middle between which the mass reaches what is wanted.
 
-
-@compiled
-def around(
-    row: NDArray[np.floating],
-    maxima: NDArray[np.float64],
-    best: float,
-    scale: float,
-    middle: float,
-    weights: NDArray[np.float64],
-) -> None:
-    """Add up a row's mass by bins of the distance of y = (z - best) scale from ``middle``."""
-    places, e = np.empty(BLOCK, np.int64), np.empty(BLOCK)
-    weights[:] = 0.0
-    for b in range(maxima.shape[0]):
-        part = row[b * BLOCK : min((b + 1) * BLOCK, row.shape[0])]
-        _bins_around(part, best, scale, middle, places, e)
-        for j in range(part.shape[0]):
-            weights[places[j]] += e[j]
-
-
-@compiled
-def edge_bin(weights: NDArray[np.float64], bins: int, wanted: float, reach: bool) -> tuple[int, float]:
-    """Return the bin in which the running mass reaches (or exceeds) what is wanted, and the mass before it.
-
-    The bin is ``bins`` if it is none of them.
+    Distances are doublings of probability, and ``THIN`` apart; the nearer is -1 if nothing lies within. A sample of
+    blocks tells roughly where; then the whole row is summed at guesses, by interpolation and now and then by halving.
     """
-    before = 0.0
-    for edge in range(bins):
-        after = before + weights[edge]
-        if (reach and after >= wanted) or after > wanted:
-            return edge, before
-        before = after
-    return bins, before
+    whole, guess, width = np.sum(masses), 0.5 * widest, 0.25 * widest
+    every = max(len(np.flatnonzero(masses)) // SAMPLE, 1)
+    if every > 1:
+        guess, width = _sampled(powers, masses, middle, widest, wanted / whole, every), 8 * THIN
+    inner, outer, within_inner, within_outer = -1.0, widest, 0.0, whole
+    for turn in range(200):
+        mass = mass_around(powers, masses, middle, guess, 1)
+        if mass < wanted:
+            inner, within_inner = guess, mass
+        else:
+            outer, within_outer = guess, mass
+        few = within_outer - within_inner <= FEW * 2.0 ** (middle - outer)  # none of them weighs less than this
+        if few or outer - max(inner, 0.0) <= THIN:
+            break
+        if inner < 0.0:
+            guess, width = max(outer - width, 0.5 * outer), 4 * width
+        elif outer >= widest:
+            guess, width = min(inner + width, 0.5 * (inner + outer)), 4 * width
+        elif turn % 3 == 2 or outer - inner > 1.0:
+            guess = 0.5 * (inner + outer)
+        else:
+            share = (wanted - within_inner) / (within_outer - within_inner)
+            beyond = 0.25 * THIN / (outer - inner)  # the guess, so that both ends close in
+            share += beyond if mass < wanted else -beyond
+            guess = inner + min(max(share, 0.05), 0.95) * (outer - inner)
+    return inner, outer
 
 
 @compiled
-def in_bin(
-    row: NDArray[np.floating],
-    maxima: NDArray[np.float64],
-    best: float,
-    scale: float,
-    edge: int,
+def within_shell(
+    powers: NDArray[np.floating],
+    masses: NDArray[np.float64],
+    middle: float,
+    inner: float,
+    outer: float,
     ids: NDArray[np.int64],
 ) -> np.int64:
-    """Write the rising ids of the tokens of a bin; return how many."""
-    # A little wider than the bin: whether a token is in it is decided as in ``_bins``.
-    low = best - (edge + 1.001) / (BINS_A_DOUBLING * scale)
-    high = best - (edge - 0.001) / (BINS_A_DOUBLING * scale)
-    found = within(row, maxima, low, high, ids)
-    count = np.int64(0)
-    for i in range(found):
-        y = (np.float64(row[ids[i]]) - best) * scale
-        ids[count] = ids[i]
-        count += np.int64(np.int64(min(-y * BINS_A_DOUBLING, np.float64(BINS))) == edge)
-    return count
+    """Write the ids of the powers that ``mass_around`` counts at the outer distance, but not at the inner one."""
+    low, high = _ends(middle, outer)
+    if inner < 0.0:
+        return within(powers, masses, low, high, ids)
+    end, begin = _ends(middle, inner)
+    count = within(powers, masses, low, np.nextafter(end, -np.inf), ids)
+    return count + within(powers, masses, np.nextafter(begin, np.inf), high, ids[count:])
 
 
 @compiled

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tempering.sampling.kernels.compiler import compiled
 from tempering.sampling.kernels.floats import rough_exp2
-from tempering.sampling.kernels.mass import LOG2_E, rough_mass
+from tempering.sampling.kernels.mass import LOG2_E
 from tempering.sampling.kernels.scan import BLOCK
 
 FARTHEST = np.float32(-1e10)
@@ -56,10 +56,18 @@ def sums(
 
 
 @compiled
+def _block_mass(block: NDArray[np.floating], best: np.float32, scale: np.float32) -> float:
+    total = np.float32(0.0)
+    for j in range(block.shape[0]):
+        total += rough_exp2((np.float32(block[j]) - best) * scale)
+    return np.float64(total)
+
+
+@compiled
 def mass(logits: NDArray[np.floating], best: NDArray[np.floating], inverse: float, out: NDArray[np.float64]) -> None:
     """Add the sum of w of each row at b = inverse into out [rows]."""
     scale = np.float32(inverse * LOG2_E)
     for r in range(logits.shape[0]):
         for begin in range(0, logits.shape[1], BLOCK):
             part = logits[r, begin : min(begin + BLOCK, logits.shape[1])]
-            out[r] += rough_mass(part, np.float32(best[r]), scale)
+            out[r] += _block_mass(part, np.float32(best[r]), scale)

@@ -21,6 +21,7 @@
  * @typedef {Object} Ranked
  * @property {Uint32Array} ids
  * @property {Float64Array} z
+ * @property {Uint8Array} live 1 where a token can be drawn at all, 0 where its logit is -Infinity
  */
 
 /**
@@ -53,9 +54,15 @@ export const OFF = {
  * @returns {Ranked}
  */
 export function rank(logits) {
-  const ids = Uint32Array.from(logits, (_, i) => i);
+  const ids = new Uint32Array(logits.length);
+  for (let i = 0; i < ids.length; i++) ids[i] = i;
   ids.sort((a, b) => logits[b] - logits[a] || a - b);
-  return { ids, z: Float64Array.from(ids, (id) => logits[id]) };
+  const z = new Float64Array(ids.length), live = new Uint8Array(ids.length);
+  for (let i = 0; i < ids.length; i++) {
+    z[i] = logits[ids[i]];
+    live[i] = z[i] > -Infinity ? 1 : 0;
+  }
+  return { ids, z, live };
 }
 
 /**
@@ -66,11 +73,11 @@ export function rank(logits) {
 function logSoftmax(scores, keep) {
   let best = -Infinity;
   for (let i = 0; i < scores.length; i++) if (keep[i] && scores[i] > best) best = scores[i];
-  const out = new Float64Array(scores.length).fill(-Infinity);
+  const out = new Float64Array(scores.length);
   let total = 0;
   for (let i = 0; i < scores.length; i++) if (keep[i]) total += Math.exp(scores[i] - best);
-  const shift = best + Math.log(total);
-  for (let i = 0; i < scores.length; i++) if (keep[i]) out[i] = scores[i] - best - (shift - best);
+  const log = Math.log(total);
+  for (let i = 0; i < scores.length; i++) out[i] = keep[i] ? scores[i] - best - log : -Infinity;
   return out;
 }
 
@@ -80,7 +87,7 @@ function logSoftmax(scores, keep) {
  */
 function entropyOf(logp) {
   let total = 0;
-  for (const l of logp) if (l > -Infinity) total -= Math.exp(l) * l;
+  for (let i = 0; i < logp.length; i++) if (logp[i] > -Infinity) total -= Math.exp(logp[i]) * logp[i];
   return Math.max(total, 0);
 }
 
@@ -105,6 +112,17 @@ function prefix(logp, keep, order, mass, edge = "reach") {
 }
 
 /**
+ * The ranks of kept tokens, in order.
+ * @param {Uint8Array} keep
+ */
+function ranksOf(keep) {
+  const ranks = new Uint32Array(keep.length);
+  let count = 0;
+  for (let i = 0; i < keep.length; i++) if (keep[i]) ranks[count++] = i;
+  return ranks.subarray(0, count);
+}
+
+/**
  * The ranks of kept tokens, nearest to the entropy first. Both sides of the entropy are sorted already, so that
  * they only need to be merged: a slider moves without sorting the vocabulary.
  * @param {Float64Array} logp
@@ -112,14 +130,13 @@ function prefix(logp, keep, order, mass, edge = "reach") {
  */
 function byTypicality(logp, keep) {
   const h = entropyOf(logp);
-  /** @type {number[]} */
-  const ranks = [];
-  for (let i = 0; i < keep.length; i++) if (keep[i]) ranks.push(i);
+  const ranks = ranksOf(keep);
   const key = (/** @type {number} */ rank) => Math.round(Math.abs(-logp[rank] - h) * 1e12);
   let right = ranks.findIndex((rank) => -logp[rank] >= h);
   if (right < 0) right = ranks.length;
   let left = right - 1;
-  const order = [];
+  const order = new Uint32Array(ranks.length);
+  let at = 0;
   while (left >= 0 || right < ranks.length) {
     const leftKey = left >= 0 ? key(ranks[left]) : Infinity;
     const rightKey = right < ranks.length ? key(ranks[right]) : Infinity;
@@ -127,10 +144,10 @@ function byTypicality(logp, keep) {
       // Equally typical tokens stand by rank; the walk to the left meets them backwards.
       let first = left;
       while (first > 0 && key(ranks[first - 1]) === leftKey) first--;
-      for (let i = first; i <= left; i++) order.push(ranks[i]);
+      for (let i = first; i <= left; i++) order[at++] = ranks[i];
       left = first - 1;
     } else {
-      order.push(ranks[right++]);
+      order[at++] = ranks[right++];
     }
   }
   return order;
@@ -162,14 +179,14 @@ const RULES = {
     return filter(keep, () => --count > 0);
   },
   top_p(_z, scores, keep, p, edge) {
-    const order = [];
-    for (let i = 0; i < keep.length; i++) if (keep[i]) order.push(i);
-    return prefix(logSoftmax(scores, keep), keep, order, p, edge);
+    return prefix(logSoftmax(scores, keep), keep, ranksOf(keep), p, edge);
   },
   min_p(_z, scores, keep, share) {
     const logp = logSoftmax(scores, keep);
-    const best = logp.reduce((a, b) => Math.max(a, b), -Infinity);
-    return filter(keep, (i) => logp[i] >= best + Math.log(share) - TOLERANCE);
+    let best = -Infinity;
+    for (let i = 0; i < logp.length; i++) if (logp[i] > best) best = logp[i];
+    const least = best + Math.log(share) - TOLERANCE;
+    return filter(keep, (i) => logp[i] >= least);
   },
   typical_p(_z, scores, keep, mass) {
     const logp = logSoftmax(scores, keep);
@@ -186,7 +203,8 @@ const RULES = {
   },
   epsilon(_z, scores, keep, least) {
     const logp = logSoftmax(scores, keep);
-    return filter(keep, (i) => logp[i] >= Math.log(least) - TOLERANCE);
+    const floor = Math.log(least) - TOLERANCE;
+    return filter(keep, (i) => logp[i] >= floor);
   },
   eta(_z, scores, keep, least) {
     const logp = logSoftmax(scores, keep);
@@ -207,7 +225,9 @@ function temper(scores, keep, temperature) {
   if (temperature === Infinity) return [new Float64Array(scores.length), keep];
   let best = -Infinity;
   for (let i = 0; i < scores.length; i++) if (keep[i]) best = Math.max(best, scores[i]);
-  return [scores.map((s) => (s - best) / temperature), keep];
+  const out = new Float64Array(scores.length);
+  for (let i = 0; i < scores.length; i++) out[i] = (scores[i] - best) / temperature;
+  return [out, keep];
 }
 
 /**
@@ -221,7 +241,7 @@ function temper(scores, keep, temperature) {
 export function process(row, params, order) {
   let scores = row.z;
   /** @type {Uint8Array} */
-  let keep = Uint8Array.from(row.z, (z) => (z > -Infinity ? 1 : 0));
+  let keep = row.live;
   const settings = /** @type {Record<string, number>} */ (/** @type {unknown} */ (params));
   const off = /** @type {Record<string, number>} */ (/** @type {unknown} */ (OFF));
   /** @type {Uint8Array | null} */
@@ -239,18 +259,18 @@ export function process(row, params, order) {
     }
   }
   const logp = logSoftmax(scores, keep);
-  const all = Uint8Array.from(row.z, (z) => (z > -Infinity ? 1 : 0));
-  const whole = logSoftmax(...temper(row.z, all, params.temperature));
+  // Where nothing is cut, the kept mass is all of it.
+  const whole = keep === row.live ? null : logSoftmax(...temper(row.z, row.live, params.temperature));
   const p = new Float64Array(keep.length);
   let kept = 0, keptMass = 0, entropy = 0;
   for (let i = 0; i < keep.length; i++) {
     if (!keep[i]) continue;
     kept++;
-    keptMass += Math.exp(whole[i]);
+    if (whole) keptMass += Math.exp(whole[i]);
     p[i] = Math.exp(logp[i]);
     if (p[i] > 0) entropy -= p[i] * logp[i];
   }
-  return { logp, p, keep, entropy: Math.max(entropy, 0), kept, keptMass };
+  return { logp, p, keep, entropy: Math.max(entropy, 0), kept, keptMass: whole ? keptMass : 1 };
 }
 
 /**
@@ -260,13 +280,12 @@ export function process(row, params, order) {
  * @param {number} wanted entropy in nats
  */
 export function equivalentTemperature(row, wanted) {
-  const gaps = row.z.filter((z) => z > -Infinity).map((z) => z - row.z[0]);
   /** @type {(t: number) => [number, number]} */
   const at = (t) => {
     let total = 0, mean = 0, square = 0;
-    for (const gap of gaps) {
-      const s = gap / t, w = Math.exp(s);
-      if (w === 0) continue;
+    for (let i = 0; i < row.z.length; i++) {
+      const s = (row.z[i] - row.z[0]) / t, w = Math.exp(s);
+      if (w === 0) break; // the ranks after it have no weight either
       total += w; mean += w * s; square += w * s * s;
     }
     mean /= total;
