@@ -20,7 +20,7 @@ from tempering.tuning.task import make_task, read_task
     [("500", None, 500), ("1,000 texts", None, 1000), ("4000 tokens", None, 40), ("2 money", 10.0, 2000)],
 )
 def test_budgets(text: str, price: float | None, samples: int) -> None:
-    assert read_budget(text, worst=100, price=price).samples() == samples
+    assert read_budget(text, worst=100, price_out=price).samples() == samples
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,16 @@ def test_budgets(text: str, price: float | None, samples: int) -> None:
 )
 def test_wrong_budgets(text: str, price: float | None) -> None:
     with pytest.raises(ParameterError):
-        read_budget(text, worst=100, price=price)
+        read_budget(text, worst=100, price_out=price)
+
+
+def test_a_budget_of_money_pays_for_prompts_too() -> None:
+    """500 prompt tokens at 1 and 100 generated ones at 5 a million cost 1 / 1,000."""
+    budget = read_budget("2 money", worst=100, price_out=5.0, price_in=1.0, prompt=500)
+    assert budget.samples() == 2000
+    assert budget.samples(10, 500) == round(2 / 750e-6 - 0.5)
+    with pytest.raises(ParameterError, match="price-in"):
+        read_budget("2 money", worst=100, price_out=5.0, price_in=-1.0)
 
 
 def test_space_follows_fisher_distance_and_holds_both_ends() -> None:

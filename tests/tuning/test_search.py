@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from tempering.errors import GoalError, ParameterError
+from tempering.statistics.estimate import Estimate
 from tempering.testing.tuning import GRID, KNOWN_TASKS, KnownEvaluator, KnownTask
 from tempering.tuning.answer import Recommendation
 from tempering.tuning.budget import read_budget
+from tempering.tuning.conclude import conclude
+from tempering.tuning.confirm import Confirmed
 from tempering.tuning.evaluator import Ask, Told
 from tempering.tuning.goals import make_goal
 from tempering.tuning.plan import TunePlan
@@ -69,10 +72,10 @@ def test_regret_on_clear_tasks_and_intervals_that_hold_the_best() -> None:
 
 
 def test_a_cliff_gives_a_range_and_a_default_inside_it_is_kept() -> None:
-    found = answer(TASKS["late cliff"], 3, 400)
+    found = answer(TASKS["late cliff"], 3, 400, current=0.5)
     assert found.kind == "range"
     assert found.params is not None
-    assert found.params["temperature"] == found.current == 1.0
+    assert found.params["temperature"] == found.current == 0.5
     assert found.high is not None
     assert found.high < 1.5
     assert "keep your default" in found.sentence
@@ -185,6 +188,25 @@ def test_samplers_share_the_budget_and_a_useless_truncation_does_not_win() -> No
 def test_a_budget_too_small_for_any_answer_is_refused() -> None:
     with pytest.raises(ParameterError, match="at least 37 are needed"):
         answer(TASKS["peak"], 0, 36)
+
+
+def test_a_relative_bound_that_fresh_texts_miss_takes_the_answer_back() -> None:
+    """The best of adjacent_overlap is .85, so .765 is the floor: .70 +- .02 misses it, .75 +- .02 may not."""
+    task = TASKS["relative floor"]
+    found = search(KnownEvaluator(task, seed=0), task.goal, SPACE, samples=400)
+    winner = SPACE.settings[found.choice.best]
+
+    def said(overlap: float) -> str:
+        measured = {
+            "unique_word_share": Estimate(0.2, 0.18, 0.22, n=50, clusters=12),
+            "adjacent_overlap": Estimate(overlap, overlap - 0.02, overlap + 0.02, n=50, clusters=12),
+        }
+        effect = Estimate(0.1, 0.08, 0.12, n=12, clusters=12)
+        fresh = Confirmed({winner: measured}, effect, detectable=0.03, prompts=12, unseen=12)
+        return conclude(found, fresh, task.goal, SPACE, current=1.0, confidence=0.95).sentence
+
+    assert "misses a bound (adjacent_overlap 0.7, 10% from its highest value" in said(0.70)
+    assert "misses" not in said(0.75)
 
 
 def test_weights_and_bounds_make_the_objective() -> None:

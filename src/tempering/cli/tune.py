@@ -52,10 +52,13 @@ def tune(
     budget: Annotated[
         str, typer.Option("--budget", help="Texts (500), tokens (100000 tokens) or money (2.50 money).")
     ] = DEFAULT_BUDGET,
-    price: Annotated[
+    price_out: Annotated[
         float | None,
-        typer.Option("--price", help="Of a million generated tokens, for a budget of money.", show_default=False),
+        typer.Option("--price-out", help="Of a million generated tokens, for a budget of money.", show_default=False),
     ] = None,
+    price_in: Annotated[
+        float, typer.Option("--price-in", help="Of a million prompt tokens, for a budget of money.")
+    ] = 0.0,
     current: Annotated[
         float, typer.Option("--current", help="The T in use now: kept where nothing speaks against it.")
     ] = 1.0,
@@ -111,8 +114,9 @@ def tune(
     if chat or system:
         task = task.as_chat(system or "")
 
+    from tempering.models.base import shown_prompt  # noqa: PLC0415
     from tempering.models.registry import load_model  # noqa: PLC0415
-    from tempering.tuning.budget import read_budget  # noqa: PLC0415
+    from tempering.tuning.budget import prompt_tokens, read_budget  # noqa: PLC0415
     from tempering.tuning.goals import load_goal, make_goal  # noqa: PLC0415
     from tempering.tuning.plan import TunePlan, prepare  # noqa: PLC0415
 
@@ -127,7 +131,13 @@ def tune(
     plan = TunePlan(
         task=task,
         goal=wanted,
-        budget=read_budget(budget, worst=task.max_tokens, price=price),
+        budget=read_budget(
+            budget,
+            worst=task.max_tokens,
+            price_out=price_out,
+            price_in=price_in,
+            prompt=prompt_tokens([shown_prompt(prompt.content) for prompt in task.prompts]),
+        ),
         samplers=("temperature", "top_p", "min_p") if truncation else ("temperature",),
         current=current,
         confidence=confidence,

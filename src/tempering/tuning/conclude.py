@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -180,7 +181,11 @@ def _no_effect(case: _Case) -> Conclusion:
 
 
 def _missed_bound(case: _Case) -> str:
-    """Return the first absolute bound whose interval on fresh texts lies on its wrong side."""
+    """Return the first bound whose interval on fresh texts lies on its wrong side.
+
+    A relative bound is missed if the interval lies on the wrong side of where the best value, as the search believes
+    it, may put the bound at the confidence asked.
+    """
     for bound in case.goal.bounds:
         estimate = case.fresh.estimates[case.best][bound.measure]
         shown = f"{bound.measure} {estimate.value:.3g}"
@@ -188,6 +193,15 @@ def _missed_bound(case: _Case) -> str:
             return f"{shown}, at least {bound.at_least:g} is asked"
         if bound.at_most is not None and estimate.low > bound.at_most:
             return f"{shown}, at most {bound.at_most:g} is asked"
+        if bound.within is not None:
+            belief = case.found.beliefs[bound.measure]
+            sign = 1 if bound.best == "highest" else -1
+            at = int((sign * belief.mean).argmax())
+            unsure = NormalDist().inv_cdf((1 + case.confidence) / 2) * float(belief.deviation[at])
+            best = sign * float(belief.mean[at])
+            reached = estimate.high if sign == 1 else -estimate.low
+            if reached < best - unsure - bound.within * abs(best - unsure):
+                return f"{shown}, {bound.within:.0%} from its {bound.best} value {sign * best:.3g} is allowed"
     return ""
 
 

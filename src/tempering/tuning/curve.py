@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 Values = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-LENGTHS = (0.18, 0.32, 0.56, 1.0, 1.8)
-"""Lengths of the kernel, as shares of the searched range."""
+LENGTHS = (0.32, 0.56, 1.0)
+"""Lengths of the kernel, as shares of the searched range. Curves over T are smooth: shorter ones follow the noise."""
 
 SCALES = (0.4, 0.8)
 """Scales of a curve that is not constant, in standard deviations of all values. With smaller ones as well
@@ -115,12 +115,16 @@ def _generalised(count: Values, total: Values, shared: Values, noise: Values) ->
     for n, y in zip(count, total, strict=True):
         at = np.flatnonzero(n)
         block = np.ix_(at, at)
-        own = np.linalg.inv(shared[block] + np.diag(noise[at] / n[at]))
+        own = _inverse(shared[block] + np.diag(noise[at] / n[at]))
         information[block] += own
         weighted[at] += own @ (y[at] / n[at])
-    covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
-    mean = np.asarray(covariance @ weighted, dtype=np.float64)
+    covariance = _inverse(information)
+    mean: Values = covariance @ weighted
     return mean, covariance
+
+
+def _inverse(matrix: Values) -> Values:
+    return np.asarray(np.linalg.inv(matrix), np.float64)
 
 
 def _components(

@@ -83,7 +83,7 @@ class Goal(BaseModel):
     Example:
         >>> goal = load_goal("creative-writing")
         >>> goal.maximise, goal.bounds[0].measure
-        ('unique_word_share', 'nonword_share')
+        ('unique_word_share', 'known_pairs')
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
