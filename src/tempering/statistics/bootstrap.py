@@ -1,4 +1,4 @@
-"""The bootstrap's interval for means of clustered values. The cluster (prompt) is resampled, and then the value.
+"""The bootstrap's interval for means of clustered values.
 
 Clusters are resampled whole, with all their values: resampling the values inside them again would count their spread
 twice, as it is in the spread of the cluster means already. The values of a single cluster are resampled themselves.
