@@ -306,6 +306,9 @@ def test_a_prompt_must_leave_room(model: OnnxModel, tmp_path: Path) -> None:
     plan = make_plan({"prompts": ["word " * 490], "max_tokens": 160})
     with pytest.raises(PromptError, match="leaves room for"):
         run_study(plan, model, tmp_path / "run")
+    longer = make_plan({"prompts": [{"id": "long", "text": "word " * 600}]})
+    with pytest.raises(PromptError, match=r"prompt 'long' cannot be read, shorten or change it: .* holds 512"):
+        run_study(longer, model, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

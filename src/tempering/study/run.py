@@ -132,7 +132,10 @@ def check_prompts(plan: StudyPlan, model: Model) -> None:
     if isinstance(model, TextModel):
         return
     for prompt in plan.prompts:
-        length = len(read_prompt(model, prompt.content).tokens)
+        try:
+            length = len(read_prompt(model, prompt.content).tokens)
+        except PromptError as problem:
+            raise PromptError(f"prompt {prompt.id!r} cannot be read, shorten or change it: {problem}") from None
         if (room := model.info.context - length) < plan.max_tokens:
             raise PromptError(
                 f"prompt {prompt.id!r} has {length} tokens and leaves room for {room}, not for {plan.max_tokens}, "
