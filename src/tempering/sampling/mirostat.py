@@ -24,7 +24,7 @@ def mirostat(step: Step, mu: NDArray[np.float64]) -> Mask:
         mu: the bound on surprise of each row in bits, shape [rows].
     """
     kept = step.logprobs >= -(mu[:, None] + TOLERANCE) * np.log(2)
-    np.put_along_axis(kept, step.by_rank[:, :1], True, axis=1)
+    np.put_along_axis(kept, step.best, True, axis=1)
     return np.asarray(kept & step.keep)
 
 

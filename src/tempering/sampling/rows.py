@@ -62,6 +62,31 @@ def native(logits: ArrayLike) -> NDArray[np.floating] | None:
     return np.ascontiguousarray(array.reshape(-1, array.shape[-1]))
 
 
+def ranked(scores: Rows, keep: Mask) -> NDArray[np.intp]:
+    """Return the token ids of each row, shape [rows, vocab]: kept ones by score descending, id ascending, then others.
+
+    Scores that float32 holds exactly, as a model's logits are, are sorted as one whole number each: score, then id.
+    These are all different, so a sort that is not stable, and four times as fast, gives the same order.
+
+    Args:
+        scores: shape [rows, vocab], without NaN.
+        keep: shape [rows, vocab].
+
+    Example:
+        >>> ranked(np.array([[1.0, 3.0, 3.0, 2.0]]), np.array([[True, True, True, False]]))
+        array([[1, 2, 0, 3]])
+    """
+    falling = np.where(keep, -scores, np.inf)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is seen below
+        narrow = falling.astype(np.float32) + np.float32(0)  # makes -0 the same as 0
+    if not np.array_equal(narrow, falling):
+        return np.argsort(falling, axis=1, kind="stable")
+    bits = narrow.view(np.int32)
+    rising = (bits ^ (bits >> 31 & 0x7FFFFFFF)).astype(np.int64)  # whole numbers in the order of the floats
+    ordered: NDArray[np.intp] = np.sort(rising << 32 | np.arange(falling.shape[1]), axis=1) & 0xFFFFFFFF
+    return ordered
+
+
 def log_softmax(scores: Rows, keep: Mask) -> Rows:
     """Return log-probabilities over the kept tokens of each row, -inf elsewhere.
 

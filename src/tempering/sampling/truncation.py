@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempering.orders import Edge
-from tempering.sampling.rows import Mask, Rows, entropy, log_softmax
+from tempering.sampling.rows import Mask, Rows, entropy, log_softmax, ranked
 
 TOLERANCE = 1e-12
 """How far a mass may fall short of a threshold that it equals on paper (rounding of sums in float64)."""
@@ -46,7 +46,13 @@ class Step:
     @cached_property
     def by_rank(self) -> NDArray[np.intp]:
         """Token ids of each row, best first; dropped tokens last."""
-        return np.argsort(np.where(self.keep, -self.ranking, np.inf), axis=1, kind="stable")
+        return ranked(self.ranking, self.keep)
+
+    @property
+    def best(self) -> NDArray[np.intp]:
+        """The id of each row's best token, shape [rows, 1]."""
+        best: NDArray[np.intp] = np.where(self.keep, self.ranking, -np.inf).argmax(axis=1, keepdims=True)
+        return best
 
 
 def _in_order(step: Step, order: NDArray[np.intp], count: NDArray[np.intp]) -> Mask:
@@ -65,7 +71,7 @@ def _prefix(step: Step, order: NDArray[np.intp], mass: float, edge: Edge = "reac
 
 
 def _with_best(step: Step, keep: Mask) -> Mask:
-    np.put_along_axis(keep, step.by_rank[:, :1], True, axis=1)
+    np.put_along_axis(keep, step.best, True, axis=1)
     return keep & step.keep
 
 
