@@ -88,6 +88,12 @@ def test_what_cannot_be_used_is_refused(folder: Path, tmp_path: Path) -> None:
             path.unlink()
         with pytest.raises(ModelError, match=said):
             load_model(f"hf:{part}")
+    for cut in ("model.safetensors", "tokenizer.json"):
+        part = tmp_path / f"cut-{cut}"
+        shutil.copytree(folder, part)
+        (part / cut).write_bytes((folder / cut).read_bytes()[:1000])
+        with pytest.raises(ModelError, match="a file is damaged or cut short; copy the model again"):
+            load_model(f"hf:{part}")
     with pytest.raises(ModelError, match="there is no folder"):
         load_model(f"hf:{tmp_path}/missing")
     other = tmp_path / "other"

@@ -65,7 +65,10 @@ def test_a_longer_run_makes_them_anew(model: OnnxModel, results: tuple[StudyResu
 def test_damage_is_named(results: tuple[StudyResults, Path], tmp_path: Path) -> None:
     assert read_curves(tmp_path) == (None, ())
     (tmp_path / "between.json").write_text("[{}]")
-    with pytest.raises(StoreError, match=r"between\.json is damaged"):
+    with pytest.raises(StoreError, match=r"between\.json was made by another version of tempering; repeat the study"):
+        read_curves(tmp_path)
+    (tmp_path / "between.json").write_text("[{")
+    with pytest.raises(StoreError, match=r"between\.json is damaged; repeat the study"):
         read_curves(tmp_path)
 
 

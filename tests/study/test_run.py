@@ -21,13 +21,16 @@ from tempering.errors import PlanError, PromptError, RunFormatError, StoreError
 from tempering.models.base import Answer, LogitsModel, Served, TextInfo, TextRequest
 from tempering.models.onnx import OnnxModel
 from tempering.study import run
-from tempering.study.analysis import load_results
+from tempering.study.analysis import NEXT_TOKEN, load_results
 from tempering.study.audit import AUDIT
+from tempering.study.between import BETWEEN
 from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan, make_plan
+from tempering.study.presets.turning import STEP_CURVES
 from tempering.study.run import Progress, _generate_missing, forecast, requests_of, run_study
 from tempering.study.steps import Steps, real_steps
 from tempering.study.store import RUN, SAMPLES, open_store, read_completions
+from tempering.study.thermodynamics import THERMODYNAMICS
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +203,39 @@ def test_a_damaged_plan_is_said(tmp_path: Path, content: bytes) -> None:
         load_results(tmp_path)
 
 
+@pytest.mark.parametrize("name", [NEXT_TOKEN, AUDIT, STEP_CURVES, THERMODYNAMICS, BETWEEN])
+@pytest.mark.parametrize(("content", "what"), [(b"[{}]", "made by another version"), (b"{", "damaged")])
+def test_what_was_made_and_cannot_be_read_is_said_and_made_again(  # noqa: PLR0917 - fixtures
+    finished: Path, model: OnnxModel, plan: StudyPlan, tmp_path: Path, name: str, content: bytes, what: str
+) -> None:
+    folder = tmp_path / "small"
+    shutil.copytree(finished, folder)
+    (folder / name).write_bytes(content)
+    with pytest.raises(StoreError, match=rf"{name} (is|was) {what}.*; repeat the study to make it again"):
+        load_results(folder)
+    run_study(plan, model, folder)
+    assert load_results(folder) is not None
+    made = {path.name: path.read_bytes() for path in finished.glob("*.json") if path.name != RUN}
+    assert {path.name: path.read_bytes() for path in folder.glob("*.json") if path.name != RUN} == made
+
+
+def test_a_report_knows_the_margins_and_the_reference_of_the_study(
+    finished: Path, model: OnnxModel, plan: StudyPlan, tmp_path: Path
+) -> None:
+    folder = tmp_path / "small"
+    shutil.copytree(finished, folder)
+    told = run_study(plan, model, folder, against=0.0, margins={"unique_word_share": 0.05})
+    again = load_results(folder)
+    assert again.against == 0
+    assert again.comparisons.equals(told.comparisons)
+    assert set(again.comparisons["margin"]) == {0.05, None}
+    other = load_results(folder, margins={})
+    assert other.against == 0
+    assert set(other.comparisons["margin"]) == {None}
+    assert load_results(finished).against == run_study(plan, model, folder).against != 0
+    assert set(load_results(folder).comparisons["margin"]) == {None}
+
+
 def test_a_damaged_line_is_named(finished: Path, tmp_path: Path) -> None:
     folder = _copy(finished, tmp_path / "damaged", keep=3)
     lines = (folder / SAMPLES).read_bytes().splitlines(keepends=True)
@@ -270,6 +306,9 @@ def test_a_prompt_must_leave_room(model: OnnxModel, tmp_path: Path) -> None:
     plan = make_plan({"prompts": ["word " * 490], "max_tokens": 160})
     with pytest.raises(PromptError, match="leaves room for"):
         run_study(plan, model, tmp_path / "run")
+    longer = make_plan({"prompts": [{"id": "long", "text": "word " * 600}]})
+    with pytest.raises(PromptError, match=r"prompt 'long' cannot be read, shorten or change it: .* holds 512"):
+        run_study(longer, model, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

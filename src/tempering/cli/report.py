@@ -52,7 +52,7 @@ def report(
     from tempering.study.arms import folder_of, load_arms  # noqa: PLC0415 - loaded when the command runs
     from tempering.study.comparisons import margins_of  # noqa: PLC0415
 
-    arms = load_arms(folder, against=against, margins=margins_of(margin or []))
+    arms = load_arms(folder, against=against, margins=margins_of(margin) if margin else None)
     page = write_reports(arms, folder, out)
     made = []
     for arm, results in arms.items() if figures else ():

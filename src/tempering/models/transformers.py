@@ -269,7 +269,10 @@ def _array(tensor: Any) -> Array:
 
 
 def _short(problem: Exception) -> str:
-    return " ".join(str(problem).split())[:300] or type(problem).__name__
+    said = " ".join(str(problem).split())[:300] or type(problem).__name__
+    if type(problem).__name__ in {"SafetensorError", "JSONDecodeError"}:
+        return f"a file is damaged or cut short; copy the model again from where it is from ({said})"
+    return said
 
 
 def _check_folder(where: str, name: str) -> None:

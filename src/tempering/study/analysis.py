@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,14 +18,24 @@ from tempering.models.base import LogitsModel, shown_prompt
 from tempering.sampling.distribution import process
 from tempering.statistics import rank_trend, smallest_detectable_trend, t_mean, wilson
 from tempering.study.audit import AUDIT, audit_from
+from tempering.study.between import BETWEEN, between_from
 from tempering.study.comparisons import compared, comparisons_of, reference_of
-from tempering.study.curves import read_curves
+from tempering.study.curves import curves_from, read_curves
 from tempering.study.plan import StudyPlan
-from tempering.study.presets.turning import read_turning
+from tempering.study.presets.turning import STEP_CURVES, read_turning, turning_from
+from tempering.study.records import real
 from tempering.study.relations import changes_of, correlations_of, curves_of, headlines, slopes_of, units
 from tempering.study.results import NextToken, StudyResults
 from tempering.study.sources import Sources, identities_of, measure_values, measured_before, notes_of, samples_with
-from tempering.study.store import read_completions, read_made, read_run, sort_completions
+from tempering.study.store import (
+    ESTIMATES,
+    read_completions,
+    read_made,
+    read_run,
+    remove_unreadable,
+    sort_completions,
+)
+from tempering.study.thermodynamics import THERMODYNAMICS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,8 +55,9 @@ def load_results(
 
     Args:
         folder: the run folder.
-        against: the temperature that the others are compared with; the plan's nearest to 1 unless given.
-        margins: up to where a difference is too small to matter, by measure.
+        against: the temperature that the others are compared with; unless given, what the study was told, else the
+            plan's nearest to 1.
+        margins: up to where a difference is too small to matter, by measure; unless given, what the study was told.
         sources: what measures may use besides the folder; values that need more are read from ``measures.parquet``.
 
     Raises:
@@ -68,13 +79,9 @@ def analyse(
 ) -> StudyResults:
     """Return what a run folder holds, its samples read already (``samples_of``); otherwise as ``load_results``."""
     run, before = read_run(folder), measured_before(folder)
-    try:
-        record = json.loads((folder / NEXT_TOKEN).read_text(encoding="utf-8"))
-        next_token = _next_token_from(record)
-    except (OSError, ValueError, KeyError, TypeError):
-        raise StoreError(f"{folder / NEXT_TOKEN} is missing or damaged; repeat the study to make it again") from None
     curves, between = read_curves(folder)
     values = measure_values(samples, sources, before)
+    against, margins = _as_told(folder, against, margins, set(values.drop_nulls("value")["measure"]))
     reference, chosen = reference_of(run.plan, against), headlines(values["measure"].unique(maintain_order=True))
     return StudyResults(
         plan=run.plan,
@@ -89,7 +96,7 @@ def analyse(
         curves=curves_of(values, run.plan),
         changes=changes_of(values, run.plan, chosen.values()),
         against=reference,
-        next_token=next_token,
+        next_token=read_made(folder / NEXT_TOKEN, _next_token_from),
         audit=read_made(folder / AUDIT, audit_from),
         turning=read_turning(folder),
         thermodynamics=curves,
@@ -191,8 +198,35 @@ def next_token_record(next_token: NextToken | None) -> str:
     return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
 
 
-def _next_token_from(record: dict[str, object] | None) -> NextToken | None:
-    if record is None:
+def remove_unreadable_parts(folder: Path) -> None:
+    """Remove what was made beside the samples and cannot be read, being damaged or of another version.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    remove_unreadable(folder / NEXT_TOKEN, _next_token_from)
+    remove_unreadable(folder / AUDIT, audit_from)
+    remove_unreadable(folder / STEP_CURVES, turning_from)
+    remove_unreadable(folder / THERMODYNAMICS, curves_from)
+    remove_unreadable(folder / BETWEEN, between_from)
+
+
+def _as_told(
+    folder: Path, against: float | None, margins: Mapping[str, float] | None, measured: Set[str]
+) -> tuple[float | None, Mapping[str, float]]:
+    """Return the reference and the margins, those not given as the study was told them: its estimates keep them."""
+    try:
+        record = json.loads((folder / ESTIMATES).read_text(encoding="utf-8"))
+        told = real(record["against"])
+        rows = [row for row in record["comparisons"] if row["margin"] is not None and row["measure"] in measured]
+        kept = {str(row["measure"]): real(row["margin"]) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError):
+        return against, margins or {}
+    return told if against is None else against, kept if margins is None else margins
+
+
+def _next_token_from(text: str) -> NextToken | None:
+    if (record := json.loads(text)) is None:
         return None
     rows = record["temperatures"]
     tokens, prompt = record["tokens"], record["prompt"]

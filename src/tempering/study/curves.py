@@ -36,10 +36,20 @@ def read_curves(folder: Path) -> tuple[ThermodynamicCurves | None, tuple[Between
     """Return what a run folder holds of them; None and nothing where it was made without.
 
     Raises:
-        StoreError: a file is damaged.
+        StoreError: a file is damaged or of another version.
     """
-    curves = read_made(folder / THERMODYNAMICS, lambda text: ThermodynamicCurves.from_dict(json.loads(text)))
-    return curves, read_made(folder / BETWEEN, between_from) or ()
+    return read_made(folder / THERMODYNAMICS, curves_from), read_made(folder / BETWEEN, between_from) or ()
+
+
+def curves_from(text: str) -> ThermodynamicCurves:
+    """Return the thermodynamics that ``with_readings`` wrote.
+
+    Raises:
+        ValueError: the text is not that.
+        KeyError: a part is missing.
+        TypeError: a part is of another type.
+    """
+    return ThermodynamicCurves.from_dict(json.loads(text))
 
 
 def with_readings(samples: Samples, plan: StudyPlan, model: LogitsModel, folder: Path) -> Samples:

@@ -12,15 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tempering._version import __version__
-from tempering.errors import PromptError, StoreError
+from tempering.errors import PromptError
 from tempering.generation.completion import Completion
 from tempering.generation.decode import BATCH, Sharing, generate
 from tempering.generation.prompts import read_prompt
 from tempering.generation.request import Request, coupled
 from tempering.models.base import LogitsModel, Model, TextModel
 from tempering.models.openai import OpenAIModel
-from tempering.study.analysis import NEXT_TOKEN, analyse, next_token_of, next_token_record, samples_of
+from tempering.study.analysis import (
+    NEXT_TOKEN,
+    analyse,
+    next_token_of,
+    next_token_record,
+    remove_unreadable_parts,
+    samples_of,
+)
 from tempering.study.audit import AUDIT, Audit, audit, audit_from, audit_record
+from tempering.study.comparisons import reference_of
 from tempering.study.curves import with_between, with_readings
 from tempering.study.manifest import RunManifest
 from tempering.study.plan import StudyPlan
@@ -31,7 +39,17 @@ from tempering.study.server_audit import ServerAudit, server_audit
 from tempering.study.server_probe import fingerprint_of, probe_server
 from tempering.study.sources import MEASURED, SOURCES, sources_of, sources_record
 from tempering.study.steps import real_steps
-from tempering.study.store import RUN, Key, RunStore, each_completion, key_of, open_store, read_made, write_atomically
+from tempering.study.store import (
+    ESTIMATES,
+    RUN,
+    Key,
+    RunStore,
+    each_completion,
+    key_of,
+    open_store,
+    read_made,
+    write_atomically,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -114,7 +132,10 @@ def check_prompts(plan: StudyPlan, model: Model) -> None:
     if isinstance(model, TextModel):
         return
     for prompt in plan.prompts:
-        length = len(read_prompt(model, prompt.content).tokens)
+        try:
+            length = len(read_prompt(model, prompt.content).tokens)
+        except PromptError as problem:
+            raise PromptError(f"prompt {prompt.id!r} cannot be read, shorten or change it: {problem}") from None
         if (room := model.info.context - length) < plan.max_tokens:
             raise PromptError(
                 f"prompt {prompt.id!r} has {length} tokens and leaves room for {room}, not for {plan.max_tokens}, "
@@ -186,6 +207,7 @@ def run_study(
     )
     sources = sources_of(plan, model, on_build)
     with open_store(folder, plan, manifest) as store:
+        remove_unreadable_parts(folder)
         next_token = None if isinstance(model, TextModel) else next_token_of(model, plan)
         write_atomically(folder / NEXT_TOKEN, next_token_record(next_token))
         if isinstance(model, TextModel):
@@ -198,7 +220,7 @@ def run_study(
         samples = samples_of(folder, sources)
         if not isinstance(model, TextModel):
             samples = with_readings(samples, plan, model, folder)
-        results = analyse(folder, samples, sources, against=against, margins=margins)
+        results = analyse(folder, samples, sources, against=reference_of(plan, against), margins=margins or {})
         if not isinstance(model, TextModel):
             results = with_between(results, samples, model, folder)
         write_tables(folder, results)
@@ -208,16 +230,12 @@ def run_study(
 def _audited(store: RunStore, model: LogitsModel) -> Audit:
     """Return what the settings beside temperature do, made once: the folder is bound to its plan and model.
 
-    It is made again where this version of the library is not the one that began the folder, or a file is missing or
-    damaged.
+    It is made again where this version of the library is not the one that began the folder, or a file is missing.
     """
     folder, plan, turns = store.folder, store.plan, store.plan.preset == TURN
-    if store.manifest.tempering == __version__ and (not turns or (folder / STEP_CURVES).exists()):
-        try:
-            if (kept := read_made(folder / AUDIT, audit_from)) is not None:
-                return kept
-        except StoreError:
-            pass
+    here = store.manifest.tempering == __version__ and (not turns or (folder / STEP_CURVES).exists())
+    if here and (kept := read_made(folder / AUDIT, audit_from)) is not None:
+        return kept
     steps = real_steps(model, plan)
     audited = audit(steps, plan)
     write_atomically(folder / AUDIT, audit_record(audited))
@@ -291,10 +309,10 @@ def write_tables(folder: Path, results: StudyResults) -> None:
     _write_parquet(folder / "samples.parquet", pl.concat(parts, how="diagonal_relaxed"))
     _write_parquet(folder / MEASURED, results.values)
     names = ("estimates", "trends", "slopes", "correlations", "comparisons", "changes")
-    tables = {name: plain(getattr(results, name).to_dicts()) for name in names}
-    tables["notes"] = list(results.notes)
+    tables: dict[str, Any] = {name: plain(getattr(results, name).to_dicts()) for name in names}
+    tables |= {"against": plain(results.against), "notes": list(results.notes)}
     write_atomically(folder / SOURCES, sources_record(results.notes, results.identities))
-    write_atomically(folder / "estimates.json", json.dumps(tables, indent=1, allow_nan=False) + "\n")
+    write_atomically(folder / ESTIMATES, json.dumps(tables, indent=1, allow_nan=False) + "\n")
 
 
 def _samples_frame(completions: Sequence[Completion]) -> pl.DataFrame:

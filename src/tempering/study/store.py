@@ -27,7 +27,7 @@ from tempering.study.manifest import FORMAT, RunManifest
 from tempering.study.plan import StudyPlan
 
 Made = TypeVar("Made")
-RUN, SAMPLES, LOCK = "run.json", "samples.jsonl", ".lock"
+RUN, SAMPLES, LOCK, ESTIMATES = "run.json", "samples.jsonl", ".lock", "estimates.json"
 
 FINGERPRINTS = {"listed": "is listed with other facts now", "greedy": "writes another text at T = 0 now"}
 """Parts of a fingerprint that other weights change, and what is said of them; the build of the server may change."""
@@ -198,12 +198,28 @@ def read_made(path: Path, parse: Callable[[str], Made]) -> Made | None:
     """Return what a study has made beside its samples; None in a folder that was made without.
 
     Raises:
-        StoreError: the file is damaged.
+        StoreError: the file is damaged, or of another version of the library: whole JSON of another form.
     """
     try:
         return parse(path.read_text(encoding="utf-8")) if path.exists() else None
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        raise StoreError(f"{path} is damaged; remove it and repeat the study to make it again") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+        what = "is damaged"
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        what = "was made by another version of tempering"
+    raise StoreError(f"{path} {what}; repeat the study to make it again (no text is generated anew)")
+
+
+def remove_unreadable(path: Path, parse: Callable[[str], Made]) -> None:
+    """Remove what a study has made beside its samples if ``read_made`` refuses it, so that it is made again.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    try:
+        read_made(path, parse)
+    except StoreError:
+        with _writing(path, "remove it"):
+            path.unlink()
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

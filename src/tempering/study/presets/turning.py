@@ -47,12 +47,19 @@ def read_turning(folder: Path) -> TurningPoint | None:
     """Return the turning point of the fixed texts of a run; None in a folder that was made without.
 
     Raises:
-        StoreError: the file is damaged.
+        StoreError: the file is damaged or of another version.
     """
-    return read_made(folder / STEP_CURVES, _turning_from)
+    return read_made(folder / STEP_CURVES, turning_from)
 
 
-def _turning_from(text: str) -> TurningPoint:
+def turning_from(text: str) -> TurningPoint:
+    """Return the turning point of what ``step_curves_record`` wrote.
+
+    Raises:
+        ValueError: the text is not that.
+        KeyError: a part is missing.
+        TypeError: a part is of another type.
+    """
     record = json.loads(text)
     x, *curves = (np.array(record[name], dtype=np.float64) for name in ("temperatures", *QUANTITIES))
     return turning_of_steps(x, *curves, n=int(record["steps"]))
