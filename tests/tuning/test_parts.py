@@ -92,7 +92,12 @@ def test_tasks_from_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("prompts: []\n", "the task is empty"), ("name: a\n", "the task is empty"), ("- a\n", "must hold keys")],
+    [
+        ("prompts: []\n", "the task is empty"),
+        ("name: a\n", "the task is empty"),
+        ("", "the task is empty"),
+        ("- a\n", "must hold keys"),
+    ],
 )
 def test_empty_tasks_are_refused(tmp_path: Path, content: str, said: str) -> None:
     path = tmp_path / "task.yaml"
@@ -109,6 +114,8 @@ def test_empty_tasks_are_refused(tmp_path: Path, content: str, said: str) -> Non
         ({"prompts": ["a"], "temperatures": [0, float("inf")]}, "finite"),
         ({"prompts": ["a"], "params": {"top_q": 1}}, "unknown sampling field"),
         ({"prompts": ["a"], "colour": 1}, "colour"),
+        ({"prompts": ["a", " "]}, "prompt 2 is empty"),
+        ({"prompts": ["a"], "temperatures": [1]}, "two temperatures or more"),
     ],
 )
 def test_wrong_tasks(values: dict[str, object], said: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tempering.errors import GoalError, ParameterError, PlanError, ServerError, StoreError
 from tempering.models.base import Answer, Served, TextInfo, TextRequest
 from tempering.models.onnx import OnnxModel
+from tempering.statistics.power import detectable
 from tempering.tuning.answer import Recommendation, read_recommendation
 from tempering.tuning.applying import apply_change, plan_change
 from tempering.tuning.budget import read_budget
@@ -155,6 +157,11 @@ def test_spending_is_planned_and_said(model: OnnxModel) -> None:
     seen = plan_spending(plan(budget="100"))
     assert seen.search + seen.fresh <= seen.samples == 100
     assert (seen.prompts, seen.held_out) == (3, 1)
+    # 25 fresh texts for winner and contrast, on all four prompts: 12 each.
+    assert (seen.confirmed_on, seen.each) == (4, 12)
+    assert seen.visible == pytest.approx(detectable(0.5, 3))
+    with pytest.raises(ParameterError, match="in use"):
+        prepare(replace(plan(), current=-1.0), model)
     with pytest.raises(ParameterError, match="too small"):
         prepare(plan(budget="20"), model)
     with pytest.raises(ParameterError, match="300 tokens is 50"):
@@ -204,6 +211,12 @@ def test_a_server_is_tuned_by_its_texts_alone(tmp_path: Path) -> None:
     assert "keep your default" in found.sentence
     with pytest.raises(GoalError, match="a server gives text"):
         tune(plan(make_goal({"maximise": "mean_entropy"})), _Server(), tmp_path / "b")
+    with pytest.raises(GoalError, match="takes raw logprobs"):
+        tune(
+            plan(make_goal({"maximise": "ended", "bounds": [{"measure": "surprise", "at_most": 3}]})),
+            _Server(),
+            tmp_path,
+        )
     with pytest.raises(GoalError, match="neither expected answers nor a grader"):
         tune(plan("code", prompts=bare(), grader=None), _Server(), tmp_path / "c")
 

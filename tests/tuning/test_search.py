@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,9 +14,9 @@ from tempering.testing.tuning import GRID, KNOWN_TASKS, KnownEvaluator, KnownTas
 from tempering.tuning.answer import Recommendation
 from tempering.tuning.budget import read_budget
 from tempering.tuning.conclude import conclude
-from tempering.tuning.confirm import Confirmed
+from tempering.tuning.confirm import Confirmed, detectable
 from tempering.tuning.evaluator import Ask, Told
-from tempering.tuning.goals import make_goal
+from tempering.tuning.goals import Goal, make_goal
 from tempering.tuning.plan import TunePlan
 from tempering.tuning.run import recommend
 from tempering.tuning.search import search
@@ -108,6 +109,14 @@ def test_no_effect_says_what_could_have_been_seen() -> None:
     assert "chance of 80 %" in found.sentence
     assert found.params is not None
     assert found.params["temperature"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "n", "seen"), [(-0.1, 0.1, 60, 0.142), (0.0, 0.0, 8, math.nan), (-3.0, 3.0, 2, math.nan)]
+)
+def test_what_could_not_have_been_seen_is_not_claimed(low: float, high: float, n: int, seen: float) -> None:
+    effect = Estimate((low + high) / 2, low, high, n=n, clusters=n)
+    assert detectable(effect, Goal(maximise="accuracy")) == pytest.approx(seen, abs=1e-3, nan_ok=True)
 
 
 def test_the_same_seed_asks_the_same_questions() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +16,7 @@ from tempering.errors import UsageError
 
 if TYPE_CHECKING:
     from tempering.tuning.answer import Recommendation
-    from tempering.tuning.plan import TunePlan
+    from tempering.tuning.plan import Spending, TunePlan
 
 INTERRUPTED = 130
 DEFAULT_BUDGET = "480"
@@ -118,7 +119,7 @@ def tune(
     from tempering.models.registry import load_model  # noqa: PLC0415
     from tempering.tuning.budget import prompt_tokens, read_budget  # noqa: PLC0415
     from tempering.tuning.goals import load_goal, make_goal  # noqa: PLC0415
-    from tempering.tuning.plan import TunePlan, prepare  # noqa: PLC0415
+    from tempering.tuning.plan import TunePlan, label_free, prepare  # noqa: PLC0415
 
     wanted = (
         make_goal(own_goal)
@@ -146,7 +147,8 @@ def tune(
     loaded = load_model(model or own_model or "embedded")
     folder = out or Path("runs") / f"tune-{task.name}"
     if dry_run:
-        _dry_run(prepare(plan, loaded), folder, as_json)
+        plan = prepare(plan, loaded)
+        _dry_run(plan, folder, as_json, label_free(plan, loaded))
         return
     answer = _run(plan, loaded, folder, quiet)
     page = _write_page(answer, folder, target)
@@ -190,7 +192,7 @@ def _show_goals(name: str | None, as_json: bool) -> None:
             print(f"{case:<20}{found.about}\n{'':<20}{found.in_words()}")
 
 
-def _dry_run(plan: TunePlan, folder: Path, as_json: bool) -> None:
+def _dry_run(plan: TunePlan, folder: Path, as_json: bool, label_free: bool) -> None:
     from tempering.tuning.plan import plan_spending  # noqa: PLC0415
 
     seen = plan_spending(plan)
@@ -198,13 +200,34 @@ def _dry_run(plan: TunePlan, folder: Path, as_json: bool) -> None:
         print(json.dumps(asdict(seen) | {"goal": plan.goal.model_dump(mode="json"), "folder": str(folder)}, indent=1))
         return
     print(f"goal          {plan.goal.in_words()}")
-    print(f"prompts       {seen.prompts} to search with, {seen.held_out} held out")
-    print(
-        f"texts         at most {seen.samples}: {seen.search} for each search ({seen.grid} settings first), "
-        f"{seen.fresh} fresh"
-    )
+    if label_free:
+        print(f"prompts       {seen.prompts + seen.held_out}")
+        print(f"texts         at most {seen.samples}, all for a suggestion by entropies: nothing can be graded")
+    else:
+        print(f"prompts       {seen.prompts} to search with, {seen.held_out} held out")
+        print(
+            f"texts         at most {seen.samples}: {seen.search} for each search ({seen.grid} settings first), "
+            f"{seen.fresh} fresh"
+        )
+        print(f"confirmation  {_power(plan, seen)}")
     print(f"tokens        at most {seen.tokens:,.0f}")
     print(f"folder        {folder}")
+
+
+def _power(plan: TunePlan, seen: Spending) -> str:
+    """Say what the confirmation could see: in spreads, and in accuracy too, whose spread by chance is known."""
+    unit = "texts" if plan.goal.group == 1 else f"times {plan.goal.group} texts"
+    on = "1 prompt" if seen.confirmed_on == 1 else f"{seen.confirmed_on} prompts"
+    said = (
+        f"{on}, {seen.each} {unit} a setting: the smallest difference that it sees (with a chance of 80 %) is "
+        f"{seen.visible:.2f} of its standard deviation over prompts"
+    )
+    if plan.goal.maximise != "accuracy":
+        return said
+    by_chance = seen.visible * math.sqrt(0.5 * seen.confirmed_on / seen.each)
+    if by_chance > 1:
+        return f"{said}: too few prompts to see any"
+    return f"{said}, {by_chance:.2f} if half of the answers are right by chance"
 
 
 def _run(plan: TunePlan, model: Any, folder: Path, quiet: bool) -> Recommendation:

@@ -152,13 +152,14 @@ def _without_effect(case: _Case) -> Conclusion:
     if choice.equal >= case.confidence:
         return _range(case, *case.ends)
     believed = float(choice.lacks_at_least.max())
-    if believed <= CLEAR * case.goal.margin or math.isnan(case.fresh.detectable):
+    if believed <= CLEAR * case.goal.margin:
         return _no_effect(case)
-    t, effect = case.best.temperature, case.fresh.effect
-    more = max(0, math.ceil(case.found.seen.samples * ((case.fresh.detectable / believed) ** 2 - 1)))
+    t, effect, seen = case.best.temperature, case.fresh.effect, case.fresh.detectable
+    more = None if math.isnan(seen) else max(0, math.ceil(case.found.seen.samples * ((seen / believed) ** 2 - 1)))
+    needed = f"{_about(more)}, or more prompts," if more else "more prompts"
     sentence = (
         f"Not confirmed: in the search T = {t:g} was clearly better than the worst, on fresh texts it was not "
-        f"({effect.value:.2g} [{effect.low:.2g}, {effect.high:.2g}], n = {effect.n}); {_about(more)}, or more prompts, "
+        f"({effect.value:.2g} [{effect.low:.2g}, {effect.high:.2g}], n = {effect.n}); {needed} "
         f"would confirm it. If you must choose now: T = {t:g}."
     )
     return Conclusion("more-budget", sentence, t, choice.low, choice.high, False, more)
@@ -168,7 +169,8 @@ def _no_effect(case: _Case) -> Conclusion:
     """Say what could have been seen, and how many texts would show a difference of the margin."""
     seen, margin = case.fresh.detectable, case.goal.margin
     if math.isnan(seen):
-        could, more = "the fresh texts are too few to say what could have been seen", None
+        prompts = "1 prompt" if case.fresh.prompts == 1 else f"{case.fresh.prompts} prompts"
+        could, more = f"what the fresh texts of {prompts} could have shown cannot be said: give more prompts", None
     else:
         could = f"a difference of {seen:.2g} would have been seen with a chance of 80 %"
         more = max(0, math.ceil(CELLS * 2 * case.fresh.effect.n * case.goal.group * ((seen / margin) ** 2 - 1)))

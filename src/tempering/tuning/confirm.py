@@ -15,6 +15,7 @@ from scipy import stats
 
 from tempering.statistics.estimate import Estimate
 from tempering.statistics.means import t_mean
+from tempering.statistics.power import detectable as smallest
 from tempering.tuning.evaluator import Ask, Evaluator, Told
 from tempering.tuning.goals import Goal, limits
 from tempering.tuning.space import Setting
@@ -25,8 +26,6 @@ FRESH = 100_000
 ENOUGH = 8
 """With fewer held-out prompts, fresh texts of the prompts of the search join them."""
 
-POWER = 0.8
-
 
 @dataclass(frozen=True)
 class Confirmed:
@@ -35,7 +34,7 @@ class Confirmed:
     Attributes:
         estimates: of every measure at every setting that was confirmed.
         effect: the objective at the winner less that at the contrast, paired by prompt.
-        detectable: the difference that would have been seen with a chance of 80 %.
+        detectable: the difference that would have been seen with a chance of 80 %; NaN where that cannot be said.
         prompts: how many prompts it rests on.
         unseen: how many of them the search had not seen.
     """
@@ -91,7 +90,7 @@ def confirm(
             setting: {name: _mean(mine, name, confidence) for name in goal.measures} for setting, mine in fresh.items()
         },
         effect=effect,
-        detectable=detectable(effect),
+        detectable=detectable(effect, goal),
         prompts=len(asked),
         unseen=len(asked & set(held_out)),
     )
@@ -155,18 +154,20 @@ def _by_prompt(told: Sequence[Told], goal: Goal) -> dict[int, list[float]]:
     return found
 
 
-def detectable(effect: Estimate) -> float:
+def detectable(effect: Estimate, goal: Goal) -> float:
     """Return the difference that would have been seen with a chance of 80 %, from the width of an interval.
 
-    (t + t_power) s, with s the standard error: Cohen 1988. NaN without an interval.
+    NaN where it cannot be said: without an interval, where nothing varied, and where it is more than the objective
+    can differ by.
 
     Example:
-        >>> round(detectable(Estimate(0.0, -0.1, 0.1, n=60, clusters=60)), 3)
+        >>> effect = Estimate(0.0, -0.1, 0.1, n=60, clusters=60)
+        >>> round(detectable(effect, Goal(maximise="accuracy")), 3)
         0.142
     """
     units = effect.clusters if effect.clusters > 1 else effect.n
     if units < 2 or math.isnan(effect.low):
         return math.nan
-    t = float(stats.t.ppf((1 + effect.confidence) / 2, units - 1))
-    error = (effect.high - effect.low) / 2 / t
-    return (t + float(stats.t.ppf(POWER, units - 1))) * error
+    error = (effect.high - effect.low) / 2 / float(stats.t.ppf((1 + effect.confidence) / 2, units - 1))
+    seen = smallest(error, units - 1, alpha=1 - effect.confidence)
+    return seen if 0 < seen <= goal.span else math.nan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tempering.errors import GoalError, ServerError
+from tempering.generation.completion import Completion
 from tempering.generation.decode import generate
 from tempering.generation.request import Request
 from tempering.models.base import TextModel
@@ -21,7 +22,8 @@ def why_fixed(plan: TunePlan, model: TextModel) -> str | None:
     A few short texts of the first prompt: are other temperatures than 1 refused, and do texts at the lowest T repeat?
 
     Raises:
-        GoalError: some temperatures are refused and others not: the search must stay among those.
+        GoalError: some temperatures are refused and others not: the search must stay among those; or the goal needs
+            logprobs that the server does not tell.
         ServerError: it cannot be reached, or answers what cannot be read.
     """
     lowest, highest = min(plan.task.temperatures), max(plan.task.temperatures)
@@ -35,7 +37,9 @@ def why_fixed(plan: TunePlan, model: TextModel) -> str | None:
                 raise
             refused[t] = str(problem)
         else:
-            cold = texts if t == lowest else cold
+            cold = [text.text for text in texts] if t == lowest else cold
+            if "surprise" in plan.goal.measures and any(text.raw_logprobs is None for text in texts):
+                raise GoalError("the goal needs surprise, which takes raw logprobs, and this server tells none")
     if refused and 1.0 not in refused and len(refused) == len({lowest, (lowest + highest) / 2, highest} - {1.0}):
         return f"it refuses every other T than 1 ({next(iter(refused.values()))})"
     if refused:
@@ -46,8 +50,8 @@ def why_fixed(plan: TunePlan, model: TextModel) -> str | None:
     return None
 
 
-def _texts(plan: TunePlan, model: TextModel, t: float, count: int) -> list[str]:
+def _texts(plan: TunePlan, model: TextModel, t: float, count: int) -> list[Completion]:
     prompt, tokens = plan.task.prompts[0], min(TOKENS, plan.task.max_tokens)
     params = Setting(t).params(plan.task.base(plan.seed))
     requests = [Request(prompt.content, params, sample, prompt.id, tokens) for sample in range(count)]
-    return [completion.text for completion in generate(model, requests)]
+    return list(generate(model, requests))

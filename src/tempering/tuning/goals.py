@@ -125,6 +125,11 @@ class Goal(BaseModel):
         return " + ".join(f"{weight:g} {name}" for name, weight in self.weights.items())
 
     @property
+    def span(self) -> float:
+        """The largest difference that the objective can have; infinite where a measure of it has no end."""
+        return math.fsum(abs(weight) * (limits(name)[1] - limits(name)[0]) for name, weight in self.objective.items())
+
+    @property
     def measures(self) -> tuple[str, ...]:
         """Every measure that must be known, those of the objective first."""
         return tuple(dict.fromkeys([*self.objective, *(bound.measure for bound in self.bounds)]))

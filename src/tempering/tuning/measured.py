@@ -72,8 +72,8 @@ def check_goal(goal: Goal, provides: Provides) -> None:
         needs = measure(name).needs
         if "expected" in needs and not provides.graded:
             raise GoalError(
-                f"the goal needs {name}, and the task has neither expected answers nor a grader; without them only "
-                "accuracy on a model with logits gets a (label-free) suggestion"
+                f"the goal needs {name}, and the task has neither expected answers nor a grader: give one of them "
+                "(without both there is a suggestion by entropies, where a model with logits is to maximise accuracy)"
             )
         if needs & {"entropies", "reading", "model"} and not provides.logits:
             raise GoalError(f"the goal needs {name}, which takes full logits; a server gives text")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from tempering.errors import ParameterError
 from tempering.measures.training_text import shipped_filter_of
 from tempering.models.base import LogitsModel, Model
+from tempering.statistics.power import detectable
 from tempering.tuning.budget import Budget
+from tempering.tuning.confirm import ENOUGH
 from tempering.tuning.goals import Goal
 from tempering.tuning.measured import Provides, check_goal
 from tempering.tuning.search import GRID, LEAST, SMALL_GRID
@@ -15,6 +18,9 @@ from tempering.tuning.task import TuneTask
 
 CONFIRM = 0.25
 """Share of the budget that is kept for the confirmation."""
+
+WITH_CURRENT = 24
+"""With so many fresh texts a setting, the default in use is confirmed beside the winner."""
 
 FEWEST = 8
 """Texts at each of two settings below which nothing can be confirmed."""
@@ -55,6 +61,10 @@ class Spending:
         tokens: tokens at most.
         prompts: prompts to search with.
         held_out: prompts for the confirmation alone.
+        confirmed_on: prompts that the confirmation rests on.
+        each: values of a setting there, about; of k texts each.
+        visible: the smallest difference that it finds with a chance of 80 %, in standard deviations of that difference
+            over prompts.
     """
 
     samples: int
@@ -64,6 +74,9 @@ class Spending:
     tokens: float
     prompts: int
     held_out: int
+    confirmed_on: int
+    each: int
+    visible: float
 
 
 def plan_spending(plan: TunePlan) -> Spending:
@@ -82,6 +95,10 @@ def plan_spending(plan: TunePlan) -> Spending:
     fresh = max(cost * (1 + share) * FEWEST, round(CONFIRM * total))
     each = (total - fresh) // share
     first, held = plan.task.split(plan.seed)
+    beside = fresh // cost // (share + 2) >= WITH_CURRENT
+    values = fresh // cost // (share + 1 + beside)
+    prompts = len(held) if len(held) >= ENOUGH else len(held) + len(first)
+    units = min(values, prompts) if prompts > 1 else values
     return Spending(
         samples=total,
         search=each,
@@ -90,6 +107,9 @@ def plan_spending(plan: TunePlan) -> Spending:
         tokens=min(plan.budget.token_limit, float(total * plan.task.max_tokens)),
         prompts=len(first),
         held_out=len(held),
+        confirmed_on=min(values, prompts),
+        each=values,
+        visible=detectable(1 / math.sqrt(units), units - 1, alpha=1 - plan.confidence),
     )
 
 
@@ -100,6 +120,10 @@ def prepare(plan: TunePlan, model: Model) -> TunePlan:
         GoalError: a measure of the goal cannot be had here, or a bound asks for what cannot be.
         ParameterError: the confidence is not in (0, 1), or the budget too small for any answer.
     """
+    if not 0 <= plan.current < math.inf:
+        raise ParameterError(
+            f"the T in use must be a finite number of 0 or more, got {plan.current:g}", field="current"
+        )
     if not 0 < plan.confidence < 1:
         raise ParameterError(f"confidence must be in (0, 1), got {plan.confidence:g}", field="confidence")
     goal, ungraded = plan.goal, not plan.task.graded

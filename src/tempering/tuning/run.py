@@ -25,7 +25,7 @@ from tempering.tuning.fixed import why_fixed
 from tempering.tuning.goals import Goal, limits
 from tempering.tuning.measured import ModelEvaluator
 from tempering.tuning.notes import audit_note, notes, sampler_note
-from tempering.tuning.plan import CONFIRM, TunePlan, label_free, plan_spending, prepare
+from tempering.tuning.plan import CONFIRM, WITH_CURRENT, TunePlan, label_free, plan_spending, prepare
 from tempering.tuning.search import Found, Seen, Step, search
 from tempering.tuning.space import Setting, Space, make_space
 from tempering.tuning.store import RECOMMENDATION, open_tuning
@@ -39,9 +39,6 @@ PILOT_PROMPTS, PILOT_TOKENS = 4, 8
 
 AUDITED = 5
 """Temperatures, ends included, at which settings beside T are looked at."""
-
-WITH_CURRENT = 24
-"""With so many fresh texts a setting, the default in use is confirmed beside the winner."""
 
 
 def tune(
@@ -132,7 +129,8 @@ def recommend(
     settings = list(dict.fromkeys([*winners.values(), contrast]))
     current = space.settings[space.nearest(plan.current)]
     groups = spending.fresh // goal.group // len(settings)
-    if current not in settings and spending.fresh // goal.group // (len(settings) + 1) >= WITH_CURRENT:
+    searched = space.temperatures.min() <= plan.current <= space.temperatures.max()
+    if searched and current not in settings and spending.fresh // goal.group // (len(settings) + 1) >= WITH_CURRENT:
         settings.append(current)
         groups = spending.fresh // goal.group // len(settings)
     fresh = ask_fresh(evaluator, settings, groups=groups)
@@ -144,7 +142,8 @@ def recommend(
     every += [told for mine in fresh.values() for told in mine]
     errors = tuple(told.error for told in every if told.error)
     roles: dict[Setting, Role] = dict.fromkeys(fresh, "sampler")
-    roles |= {current: "current", contrast: "contrast", winner: "recommended"}
+    roles |= {current: "current"} if searched else {}
+    roles |= {contrast: "contrast", winner: "recommended"}
     return Recommendation(
         kind=said.kind,
         sentence=said.sentence,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tempering.errors import ParameterError, PlanError
 from tempering.params import SamplingParams
+from tempering.study.files import read_yaml
 from tempering.study.plan import make_plan, read_plan_file
 from tempering.study.prompts import Prompt, read_prompts
 from tempering.tuning.prompts import OPENINGS
@@ -47,14 +48,16 @@ class TuneTask(BaseModel):
     held_out: tuple[Prompt, ...] = ()
     grader: str | dict[str, Any] | None = None
     max_tokens: int = Field(default=80, ge=1)
-    temperatures: tuple[float, ...] = Field(default=TEMPERATURES, min_length=2)
+    temperatures: tuple[float, ...] = TEMPERATURES
     params: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("prompts", "held_out", mode="before")
     @classmethod
     def _texts(cls, value: object) -> object:
         if isinstance(value, list | tuple):
-            return [Prompt.of(item) if isinstance(item, str) and item.strip() else item for item in value]
+            if blank := [place for place, item in enumerate(value, 1) if isinstance(item, str) and not item.strip()]:
+                raise ValueError(f"prompt {blank[0]} is empty")
+            return [Prompt.of(item) if isinstance(item, str) else item for item in value]
         return value
 
     @field_validator("temperatures", mode="before")
@@ -69,6 +72,8 @@ class TuneTask(BaseModel):
         # A study's plan checks the same things: ids, empty prompts, temperatures, sampling fields.
         values = self.model_dump(mode="json", include={"name", "max_tokens", "params"})
         plan = make_plan(values | {"prompts": (*self.prompts, *self.held_out), "temperatures": self.temperatures})
+        if len(plan.temperatures) < 2:
+            raise ParameterError("a search needs two temperatures or more", field="temperatures")
         if not np.isfinite(plan.temperatures).all():
             raise ParameterError("a search needs finite temperatures", field="temperatures")
         object.__setattr__(self, "temperatures", plan.temperatures)
@@ -128,6 +133,8 @@ def read_task(path: Path) -> dict[str, Any]:
         PlanError: it cannot be read, or holds no prompt.
     """
     if path.suffix in {".yaml", ".yml", ".json"}:
+        if not read_yaml(path):
+            raise PlanError(f"{path} holds no prompt: the task is empty")
         values = read_plan_file(path)
         if isinstance(held := values.get("held_out"), str):
             values["held_out"] = read_prompts(path.parent / held)
