@@ -100,7 +100,7 @@ def _slopes_table(arms: Mapping[str, StudyResults], criteria: Mapping[str, str],
         known = work["slopes"][criterion]
         turned = ", reversed" if known.get("reversed") else ""
         mine = [_slope(results, name) for results in arms.values()]
-        rhos = [escaped(_rho(results, name)) for results in arms.values()]
+        rhos = [escaped(_rho(results, name)).replace("n = ", "n&nbsp;=&nbsp;") for results in arms.values()]
         proxy = f"{escaped(measure(name).title)}: higher means {escaped(measure(name).more)}"
         rows.append(
             [
