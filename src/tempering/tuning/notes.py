@@ -53,6 +53,6 @@ def notes(goal: Goal, confirmed: Confirmed, errors: Sequence[str], prompts: int)
 
 def sampler_note(winners: Mapping[str, Setting], sampler: str) -> str:
     """Return what a search over truncations tried, and whether one of them gained."""
-    tried = "; ".join(setting.shown() for setting in winners.values())
+    tried = "; ".join(f"{name}: {setting.shown()}" for name, setting in winners.items())
     gained = "no truncation gained anything that could be shown" if sampler == "temperature" else f"{sampler} gained"
     return f"Every sampler had the same budget (best of each: {tried}); {gained}."

@@ -112,6 +112,8 @@ def test_warnings_say_what_each_engine_does_with_the_file() -> None:
     params = SamplingParams(temperature=0.7)
     assert any("ignored on /v1" in warning for warning in render_checked("ollama", params).warnings)
     assert any("request that names a field" in warning for warning in render_checked("vllm-serve", params).warnings)
+    for target in ("ollama", "ollama-request", "lm-studio"):
+        assert any("checked in" in warning for warning in render_checked(target, params).warnings)
     assert any("refuse a temperature" in warning for warning in render_checked("openai", params).warnings)
 
 

@@ -34,7 +34,8 @@ def _render(params: SamplingParams) -> Rendered:
         json.dumps(preset, indent=2) + "\n",
         (
             *notes,
-            "The form is that of presets in use; LM Studio does not specify it. Import it, and look at what it shows.",
+            "The form is that of presets in use, the order of samplers that of llama.cpp: LM Studio specifies neither, "
+            "and neither was checked in it. Import the preset, and look at what it shows.",
         ),
     )
 

@@ -24,6 +24,12 @@ OFF: dict[str, Any] = {
 """Its defaults act (top_k 40, top_p 0.9, a repetition penalty): switched off."""
 
 
+UNCHECKED = (
+    "Not checked in a running Ollama: where T stands among its samplers depends on the engine that runs the model, so "
+    "only T and top-k are written, and the rest is switched off."
+)
+
+
 def _options(params: SamplingParams) -> dict[str, Any]:
     check_supported(params, "ollama", SUPPORTS)
     return {"temperature": params.temperature, "top_k": params.top_k, **OFF}
@@ -37,6 +43,7 @@ def _modelfile(params: SamplingParams) -> Rendered:
             "Put a line FROM with your model before it, then: ollama create NAME -f Modelfile.",
             "The temperature of a Modelfile is ignored on /v1 (the OpenAI-compatible endpoint): there the client's "
             "request must carry it; the target ollama-request has it for /api.",
+            UNCHECKED,
         ),
     )
 
@@ -48,7 +55,7 @@ def _from_modelfile(text: str) -> SamplingParams:
 def _request(params: SamplingParams) -> Rendered:
     return Rendered(
         json.dumps({"options": _options(params)}, indent=2) + "\n",
-        ("For /api/generate and /api/chat: add model and prompt (or messages).",),
+        ("For /api/generate and /api/chat: add model and prompt (or messages).", UNCHECKED),
     )
 
 
