@@ -279,7 +279,7 @@ def test_ctrl_c_keeps_what_is_there_and_says_so(tmp_path: Path) -> None:
         "-T",
         "0:2:0.1",
         "-n",
-        "20",
+        "200",  # far from its end when it is stopped, on a slow machine too
         "--max-tokens",
         "20",
         "--out",
@@ -287,11 +287,11 @@ def test_ctrl_c_keeps_what_is_there_and_says_so(tmp_path: Path) -> None:
     ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     samples = folder / "samples.jsonl"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not (samples.exists() and samples.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert "the same command goes on" in errors.splitlines()[-1]
