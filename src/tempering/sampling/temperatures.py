@@ -162,7 +162,7 @@ def draw_at(
     except ParameterError:
         lines = False
     if lines:
-        bare = next(iter(set(params.active_steps()) - {"temperature"}), None) is None
+        bare = set(params.active_steps()) <= {"temperature"}
         rows = (
             np.reshape(np.asarray(logits), (-1, np.shape(logits)[-1])) if bare else fork_scores(logits, params, context)
         )
